@@ -1,0 +1,1 @@
+"""What stands behind the ports: drivers of databases and servers, and their twins in memory."""

@@ -1,0 +1,138 @@
+"""The store in memory: apps, keys, change log and audit of one process. The twin of `adapters.sql`.
+
+A transaction writes beside what readers see and takes its place at the end, so nobody sees a half of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Generic, TypeVar
+
+from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading
+
+MAX_BATCH = 1000
+
+R = TypeVar("R", bound=AppRecord | KeyRecord)
+
+
+class _Staged(Generic[R]):
+    """Records as one transaction sees them: what it wrote over what is there. None stands for deleted."""
+
+    def __init__(self, there: Mapping[str, R]) -> None:
+        self._there = there
+        self.written: dict[str, R | None] = {}
+
+    async def get(self, object_id: str) -> R | None:
+        if object_id in self.written:
+            return self.written[object_id]
+        return self._there.get(object_id)
+
+    async def save(self, record: R) -> None:
+        self.written[record.id] = record
+
+    async def delete(self, object_id: str) -> None:
+        self.written[object_id] = None
+
+    def _after(self, after: str) -> Iterator[R]:
+        for object_id in sorted(self._there.keys() | self.written.keys()):
+            record = self.written[object_id] if object_id in self.written else self._there[object_id]
+            if object_id > after and record is not None:
+                yield record
+
+
+class MemoryApps(_Staged[AppRecord]):
+    """ports.Apps."""
+
+    async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]:
+        """Apps in order of id."""
+        return list(islice(self._after(after), limit))
+
+
+class MemoryKeys(_Staged[KeyRecord]):
+    """ports.Keys."""
+
+    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
+        """Keys in order of id, of one app or of all."""
+        chosen = (key for key in self._after(after) if app_id is None or key.app_id == app_id)
+        return list(islice(chosen, limit))
+
+
+class MemoryTransaction:
+    """ports.Transaction."""
+
+    def __init__(self, apps: Mapping[str, AppRecord], keys: Mapping[str, KeyRecord], revision: int) -> None:
+        self.apps = MemoryApps(apps)
+        self.keys = MemoryKeys(keys)
+        self.events: list[AuditEvent] = []
+        self._revision = revision
+
+    async def record(self, event: AuditEvent) -> int:
+        """Append change and audit rows; returns the new revision."""
+        self.events.append(event)
+        return self._revision + len(self.events)
+
+
+class MemoryRegistry:
+    """ports.KeyStore, ChangeFeed and Registry. `audit` is what was recorded, oldest first."""
+
+    def __init__(self) -> None:
+        self.audit: list[AuditEvent] = []
+        self._apps: dict[str, AppRecord] = {}
+        self._keys: dict[str, KeyRecord] = {}
+        self._pruned = 0
+        self._turn = asyncio.Lock()
+
+    async def read_key(self, key_id: str) -> KeyReading:
+        """The key and its app as of one revision."""
+        key = self._keys.get(key_id)
+        return KeyReading(len(self.audit), key, self._apps[key.app_id] if key else None)
+
+    async def current_revision(self) -> int:
+        """The revision of the last change, 0 before the first."""
+        return len(self.audit)
+
+    async def changes_since(self, revision: int) -> ChangeBatch:
+        """At most `MAX_BATCH` changes after `revision`; incomplete as in `SqlStore`."""
+        current = len(self.audit)
+        if revision < self._pruned or revision > current:
+            return ChangeBatch(current, is_complete=False)
+        # Every event of this store is a change, so event n has revision n.
+        events = self.audit[revision : revision + MAX_BATCH]
+        changes = tuple(
+            Change(number, event.object_kind, event.object_id)
+            for number, event in enumerate(events, revision + 1)
+        )
+        return ChangeBatch(changes[-1].revision if changes else current, changes)
+
+    async def prune_changes(self, before: float) -> int:
+        """Forget changes from before a time; returns how many."""
+        old = [number for number, event in enumerate(self.audit, 1) if event.at < before]
+        gone = max(old, default=0) - self._pruned
+        self._pruned += max(gone, 0)
+        return max(gone, 0)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[MemoryTransaction]:
+        """Waits for other writers of this process."""
+        # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
+        async with self._turn:
+            transaction = MemoryTransaction(self._apps, self._keys, len(self.audit))
+            yield transaction
+            _put(transaction.apps.written, self._apps)
+            _put(transaction.keys.written, self._keys)
+            self.audit.extend(transaction.events)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _put(written: Mapping[str, R | None], there: dict[str, R]) -> None:
+    for object_id, record in written.items():
+        if record is None:
+            there.pop(object_id, None)
+        else:
+            there[object_id] = record

@@ -1,0 +1,126 @@
+"""The tables of the store as they are now, and which schema version that is. Knows no rows and no connection.
+
+`migrations/` is how a store gets here; a test holds both to be the same. Times are UTC epoch seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+VERSION_TABLE = "gateway_auth_schema"
+
+
+class Schema(Struct, frozen=True):
+    """The version a program works with, and the directory of migrations that lead to it."""
+
+    version: str
+    migrations: Path
+
+
+CURRENT_SCHEMA = Schema("0001", Path(__file__).parent / "migrations")
+
+# Pages go by id in byte order. PostgreSQL would sort by the language of the database.
+_ID = String(64).with_variant(String(64, collation="C"), "postgresql")
+
+# In SQLite only a key spelled INTEGER (64 bits there) orders the table itself; others need an index besides.
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+_ONE = CheckConstraint("id = 1", name="head_one_row")
+
+metadata = MetaData()
+
+head = Table(
+    "head",
+    metadata,
+    # One row. Every write transaction holds its lock from beginning to end, so revisions become visible in
+    # order. A sequence would not do: a reader could see 8 while the transaction of 7 is still open.
+    Column("id", SmallInteger, _ONE, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),  # of the last change
+    Column("pruned", BigInteger, nullable=False),  # changes up to this revision are gone
+    Column("audit_seq", BigInteger, nullable=False),  # of the last audit event
+)
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("plan", Text),
+    Column("status", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("app_id", _ID, ForeignKey("apps.id", name="keys_app"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("pepper_id", String(64), nullable=False),
+    # Lists and mappings are JSON text: they are read and written whole, and nothing searches in them.
+    Column("scopes", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("grants", Text, nullable=False),
+    Column("not_before", BigInteger),
+    Column("expires_at", BigInteger),
+    Column("allow_networks", Text, nullable=False),
+    Column("deny_networks", Text, nullable=False),
+    Column("allow_referrers", Text, nullable=False),
+    Column("allow_android", Text, nullable=False),
+    Column("allow_ios", Text, nullable=False),
+    Column("allow_requests", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("last_used_address", String(64)),
+    Column("rotated_from", String(64)),
+    Column("retires_at", BigInteger),
+    Column("metadata", Text, nullable=False),
+    Index("keys_of_app", "app_id", "id"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("revision", _SERIAL, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("object_id", String(64), nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("object_kind", String(16), nullable=False),
+    Column("object_id", String(64), nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Index("audit_of_object", "object_id", "seq"),
+)

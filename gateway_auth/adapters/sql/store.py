@@ -1,0 +1,194 @@
+"""The store over SQL: reads for judging, the change log, transactions for management. Opens on first use.
+
+Which database it is stands in `driver`; whether it may be used, `opening` decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway_auth.adapters.sql.driver import Query, driver_for
+from gateway_auth.adapters.sql.failures import translated
+from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
+from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, apps, changes, head, keys
+from gateway_auth.adapters.sql.transaction import SqlTransaction
+from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.errors import StoreUnavailable
+from gateway_auth.ports import Change, ChangeBatch, KeyReading
+
+MAX_BATCH = 1000
+
+# One statement is one snapshot. `head` always has its row, so an unknown key still answers with the revision.
+_READ_KEY = (
+    select(head.c.revision, apps, keys)
+    .select_from(
+        head.outerjoin(keys, keys.c.id == bindparam("key_id")).outerjoin(apps, apps.c.id == keys.c.app_id)
+    )
+    .where(head.c.id == 1)
+)
+_REVISION = select(head.c.revision).where(head.c.id == 1)
+_CHANGES = (
+    select(head.c.revision, head.c.pruned, changes.c.revision, changes.c.kind, changes.c.object_id)
+    .select_from(head.outerjoin(changes, changes.c.revision > bindparam("after")))
+    .where(head.c.id == 1)
+    .order_by(changes.c.revision)
+    .limit(MAX_BATCH)
+)
+
+
+class SqlStore:
+    """ports.KeyStore, ChangeFeed and Registry over `sqlite:///file` or `postgresql://…`, on one event loop.
+
+    Nothing is opened before the first use, so it may be made before a fork. Raises StoreUnavailable for an
+    outage, StoreSchemaError for a schema of another version, ConfigError (here) for another URL.
+    """
+
+    def __init__(self, url: str, *, schema: Schema = CURRENT_SCHEMA) -> None:
+        self._url = url
+        self._schema = schema
+        self._driver = driver_for(url)
+        self._is_open = False
+        self._is_closed = False
+        self._opening: asyncio.Task[None] | None = None
+
+    # -- judging ------------------------------------------------------------
+
+    async def read_key(self, key_id: str) -> KeyReading:
+        """The key and its app as of one revision."""
+        (row,) = await self._rows(_READ_KEY, {"key_id": key_id})
+        before, app_row, key_row = split_reading(row)
+        revision = _number(before[0])
+        if key_row[0] is None:
+            return KeyReading(revision)
+        with translated(self._driver.explain):
+            return KeyReading(revision, from_row(KeyRecord, key_row), from_row(AppRecord, app_row))
+
+    async def current_revision(self) -> int:
+        """The revision of the last change, 0 before the first."""
+        return _number((await self._rows(_REVISION, {}))[0][0])
+
+    async def changes_since(self, revision: int) -> ChangeBatch:
+        """At most `MAX_BATCH` changes after `revision`.
+
+        Incomplete when some of them were pruned, and when the store itself stands before `revision`: then it
+        was put back from a backup, and what the reader knows is of another history.
+        """
+        rows = await self._rows(_CHANGES, {"after": revision})
+        current, pruned = _number(rows[0][0]), _number(rows[0][1])
+        if revision < pruned or revision > current:
+            return ChangeBatch(current, is_complete=False)
+        found = tuple(_change(row[2:]) for row in rows if row[2] is not None)
+        # A full batch: more may wait. Else the reader has all up to now, in the same snapshot.
+        return ChangeBatch(found[-1].revision if len(found) == MAX_BATCH else current, found)
+
+    # -- management ---------------------------------------------------------
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqlTransaction]:
+        """Waits for other writers, at most `driver.LOCK_TIMEOUT_SECONDS`."""
+        async with self._connection() as connection:
+            transaction = await SqlTransaction.begin(connection, self._driver.explain)
+            yield transaction
+            await transaction.commit()
+
+    async def prune_changes(self, before: float) -> int:
+        """Forget changes from before a time (epoch seconds); returns how many. Late readers start anew."""
+        oldest_kept = select(func.max(changes.c.revision)).where(changes.c.at < before).scalar_subquery()
+        async with self._connection() as connection:
+            with translated(self._driver.explain):
+                await connection.execute(select(head.c.id).with_for_update())
+                last = await connection.scalar(select(oldest_kept))
+                if last is None:
+                    return 0
+                gone = await connection.execute(delete(changes).where(changes.c.revision <= last))
+                await connection.execute(update(head).where(head.c.id == 1).values(pruned=last))
+                await connection.commit()
+                return gone.rowcount
+
+    # -- opening and closing ------------------------------------------------
+
+    async def open(self) -> None:
+        """Open now what the first use would open. Creates a store where there is none."""
+        while not self._is_open:
+            if self._is_closed:
+                raise StoreUnavailable("the store is closed")
+            # One task for all who wait: the one who came first may be cancelled without failing the others.
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+                self._opening.add_done_callback(self._opened)
+            await asyncio.shield(self._opening)
+
+    async def upgrade(self) -> str | None:
+        """Bring an older store to this program's schema. Returns the version found; None: made now."""
+        if self._is_open:
+            return self._schema.version
+        with translated(self._driver.explain):
+            try:
+                await self._driver.prepare()
+                return await upgrade_schema(self._driver, self._schema)
+            finally:
+                await self._driver.close()
+
+    async def close(self) -> None:
+        """Close for good. Commands under way fail."""
+        self._is_closed = True
+        self._is_open = False
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        with translated(self._driver.explain):
+            await self._driver.close()
+
+    async def _open(self) -> None:
+        with translated(self._driver.explain):
+            try:
+                await self._driver.prepare()
+                await open_schema(self._driver, self._schema)
+            except BaseException:
+                await self._driver.close()
+                raise
+        self._is_open = True
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()  # retrieved: whoever waited has it, and nobody may have waited to the end
+
+    async def _rows(self, query: Query, parameters: Mapping[str, str | int]) -> Sequence[Row]:
+        if not self._is_open:
+            await self.open()
+        with translated(self._driver.explain):
+            return await self._driver.rows(query, parameters)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that goes back without whatever was not committed on it."""
+        await self.open()
+        with translated(self._driver.explain):
+            connection = await self._driver.engine.connect()
+        try:
+            yield connection
+        finally:
+            # Shielded: a cancelled command must not leave its transaction open. One that was cancelled in the
+            # middle of a statement has lost its connection by then: SQLAlchemy closes it.
+            with translated(self._driver.explain):
+                await asyncio.shield(asyncio.ensure_future(connection.close()))
+
+
+def _change(row: Row) -> Change:
+    revision, kind, object_id = row
+    if kind == "app" or kind == "key":
+        return Change(_number(revision), kind, str(object_id))
+    raise StoreUnavailable(f"the change log holds an unknown kind {kind!r}; update the program")
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise StoreUnavailable("the store has no number for its revision; restore it from a backup")
+    return value

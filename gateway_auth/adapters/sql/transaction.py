@@ -1,0 +1,136 @@
+"""One write transaction: apps, keys, and their rows of change log and audit. Knows no use case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Generic
+
+from sqlalchemy import CursorResult, Executable, Table, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway_auth.adapters.sql import schema
+from gateway_auth.adapters.sql.failures import Explain, translated
+from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
+from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.ports import AuditEvent
+
+Parameters = Mapping[str, Column]
+
+_HEAD = schema.head
+_LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq).where(_HEAD.c.id == 1).with_for_update()
+
+
+class Guarded:
+    """A connection whose failures are ours."""
+
+    def __init__(self, connection: AsyncConnection, explain: Explain) -> None:
+        self._connection = connection
+        self.explain = explain
+
+    async def run(
+        self, statement: Executable, parameters: Parameters | Sequence[Parameters] | None = None
+    ) -> CursorResult[*tuple[object, ...]]:
+        """The buffered result of one statement."""
+        with translated(self.explain):
+            return await self._connection.execute(statement, parameters)
+
+    async def commit(self) -> None:
+        """Make everything visible at once, or nothing."""
+        with translated(self.explain):
+            await self._connection.commit()
+
+
+class _Records(Generic[R]):
+    """One table of records by id."""
+
+    def __init__(self, kind: type[R], table: Table, guarded: Guarded) -> None:
+        self._kind = kind
+        self._table = table
+        self._guarded = guarded
+        self._known: dict[str, bool] = {}
+        """What this transaction has seen: nobody else writes meanwhile, so it still holds."""
+
+    async def get(self, object_id: str) -> R | None:
+        found = await self._select(select(self._table).where(self._table.c.id == object_id))
+        self._known[object_id] = bool(found)
+        return found[0] if found else None
+
+    async def save(self, record: R) -> None:
+        row = to_row(record)
+        is_known = self._known.get(record.id)
+        is_there = is_known is not False and await self._update(record.id, row)
+        if not is_there:
+            await self._guarded.run(insert(self._table), row)
+        self._known[record.id] = True
+
+    async def delete(self, object_id: str) -> None:
+        await self._guarded.run(delete(self._table).where(self._table.c.id == object_id))
+        self._known[object_id] = False
+
+    async def _update(self, object_id: str, row: Mapping[str, Column]) -> bool:
+        # "object_id": a parameter named like a column would be taken for its new value.
+        statement = update(self._table).where(self._table.c.id == bindparam("object_id"))
+        return (await self._guarded.run(statement, {**row, "object_id": object_id})).rowcount > 0
+
+    async def _select(self, query: Executable) -> list[R]:
+        rows = (await self._guarded.run(query)).all()
+        with translated(self._guarded.explain):
+            return [from_row(self._kind, tuple(row)) for row in rows]
+
+
+class SqlApps(_Records[AppRecord]):
+    """ports.Apps."""
+
+    async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]:
+        """Apps in order of id."""
+        ids = schema.apps.c.id
+        return await self._select(select(schema.apps).where(ids > after).order_by(ids).limit(limit))
+
+
+class SqlKeys(_Records[KeyRecord]):
+    """ports.Keys."""
+
+    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
+        """Keys in order of id, of one app or of all."""
+        table = schema.keys
+        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+        return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
+
+
+class SqlTransaction:
+    """ports.Transaction. Log rows are collected and written at the end, with the head that numbers them."""
+
+    def __init__(self, guarded: Guarded, revision: int, audit_seq: int) -> None:
+        self._guarded = guarded
+        self._revision = revision
+        self._audit_seq = audit_seq
+        self._changes: list[dict[str, Column]] = []
+        self._events: list[dict[str, Column]] = []
+        self.apps = SqlApps(AppRecord, schema.apps, guarded)
+        self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
+
+    @classmethod
+    async def begin(cls, connection: AsyncConnection, explain: Explain) -> SqlTransaction:
+        """Waits for its turn: from here to the end this is the only writer."""
+        guarded = Guarded(connection, explain)
+        revision, audit_seq = (await guarded.run(_LOCKED_HEAD)).one()
+        if not isinstance(revision, int) or not isinstance(audit_seq, int):
+            raise TypeError("the head of the store does not hold numbers")
+        return cls(guarded, revision, audit_seq)
+
+    async def record(self, event: AuditEvent) -> int:
+        """Append change and audit rows; returns the new revision."""
+        self._revision += 1
+        self._audit_seq += 1
+        self._changes.append(change_row(event, self._revision))
+        self._events.append(audit_row(event, self._audit_seq))
+        return self._revision
+
+    async def commit(self) -> None:
+        """Write the log rows and commit."""
+        if self._changes:
+            await self._guarded.run(insert(schema.changes), self._changes)
+            await self._guarded.run(insert(schema.audit), self._events)
+            moved = {"revision": self._revision, "audit_seq": self._audit_seq}
+            await self._guarded.run(update(_HEAD).where(_HEAD.c.id == 1), moved)
+        await self._guarded.commit()

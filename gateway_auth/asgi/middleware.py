@@ -1,0 +1,137 @@
+"""`GatewayAuth`: the middleware. It reads, asks the engine, and passes on or answers; it decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
+from gateway_auth.asgi.respond import refuse_websocket, send_outcome
+from gateway_auth.asgi.runtime import Runtime, run_lifespan
+from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
+from gateway_auth.core.decision import Allow, Deny, Reason
+from gateway_auth.core.malformed import Malformed
+from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
+from gateway_auth.errors import BodyTooLarge, StoreUnavailable
+
+if TYPE_CHECKING:
+    from gateway_auth.asgi.gate import Gate
+    from gateway_auth.asgi.scope import Reading
+    from gateway_auth.config import Configuration
+
+_DECISIONS = (Allow, Deny)
+
+
+class GatewayAuth:
+    """Pure ASGI middleware around any ASGI app: every http and websocket request is judged, default deny.
+
+    `config` is the path of a gateway.toml, a mapping with the same keys, or a loaded configuration. It is read when the
+    lifespan starts (or with the first request, where the server sends none); a ConfigError then stops the start.
+    """
+
+    def __init__(
+        self, app: ASGIApp, config: str | os.PathLike[str] | Mapping[str, object] | Configuration = "gateway.toml"
+    ) -> None:
+        self.app = app
+        self._runtime = Runtime(config)
+        self._gate: Gate | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await run_lifespan(self.app, self._runtime, scope, receive, send)
+            return
+        if kind != "http" and kind != "websocket":
+            raise ValueError(f"gateway-auth does not know the ASGI scope type {kind!r} and lets nothing pass it cannot judge")
+        gate = self._gate
+        if gate is None or self._loop is not asyncio.get_running_loop():
+            gate = await self._open_gate(scope, send)
+            if gate is None:
+                return
+        request_id = gate.next_id()
+        reading = gate.read(scope)
+        if isinstance(reading, Malformed):
+            denial = Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {reading.detail}.")
+            await self._refuse(gate, scope, send, denial, None, request_id)
+            return
+        decision = gate.begin(reading.facts)
+        if not isinstance(decision, _DECISIONS):
+            decision = await gate.resume(decision)
+        if isinstance(decision, Allow) and reading.body_bytes is not None and reading.body_bytes > gate.max_body_bytes:
+            decision = Deny(Reason.BODY_TOO_LARGE, decision.policy, decision.principal)
+        if isinstance(decision, Deny):
+            await self._refuse(gate, scope, send, decision, reading, request_id)
+            return
+        exchange = Exchange(decision, request_id, reading.facts.client, gate.realm, send)
+        if reading.body_bytes is None:
+            receive = exchange.cap_body(receive, gate.max_body_bytes)
+        try:
+            await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange)
+        except BodyTooLarge:
+            if exchange.has_started or exchange.denial is None:
+                raise
+            await exchange.send_denial(exchange.denial)
+
+    async def _refuse(
+        self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None, request_id: str
+    ) -> None:
+        facts, client_request_id = (reading.facts, reading.client_request_id) if reading else (None, "")
+        gate.recorder.record(denial, facts, request_id, client_request_id)
+        outcome = deny_outcome(denial, gate.realm, request_id)
+        if scope["type"] == "websocket":
+            await refuse_websocket(scope, send, outcome, denial.reason)
+        else:
+            await send_outcome(send, outcome)
+
+    async def _open_gate(self, scope: Scope, send: Send) -> Gate | None:
+        """The gate of the running loop; answers 503 itself, and gives None, while the store cannot be opened."""
+        from gateway_auth.asgi.gate import Gate
+
+        try:
+            gate = Gate(await self._runtime.start())
+        except StoreUnavailable:
+            denial = Deny(Reason.DEPENDENCY_UNAVAILABLE, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
+            outcome = deny_outcome(denial, "gateway", "")
+            if scope["type"] == "websocket":
+                await refuse_websocket(scope, send, outcome, denial.reason)
+            else:
+                await send_outcome(send, outcome)
+            return None
+        self._gate, self._loop = gate, asyncio.get_running_loop()
+        return gate
+
+
+def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading) -> Scope:
+    """The scope of what runs behind: its headers cleaned, our identity headers set, the principal in it."""
+    allow = exchange.decision
+    if allow.shadowed is not None:
+        gate.recorder.record(allow, reading.facts, exchange.request_id, reading.client_request_id)
+    principal = allow.principal
+    headers = reading.kept
+    if not allow.policy.strip_credentials or allow.policy.access == "public":
+        headers += _kept_credentials(gate, allow, reading, scope)
+    headers += principal.identity_headers
+    headers.append(exchange.request_id_header)
+    known = gate.credentials.get(id(principal))
+    child = dict(scope)
+    child["headers"] = headers
+    child["raw_path"] = reading.path.encode()
+    child["user"] = principal
+    child["auth"] = known[1] if known is not None and known[0] is principal else gate.make_credentials(principal)
+    child[SCOPE_KEY] = exchange
+    return child
+
+
+def _kept_credentials(gate: Gate, allow: Allow, reading: Reading, scope: Scope) -> list[Header]:
+    """The credential headers that go on: all where the route says so, on public routes those of schemes not ours."""
+    credentials = [pair for pair in scope["headers"] if gate.is_credential(pair[0])]
+    if not allow.policy.strip_credentials:
+        return credentials if reading.facts.preflight_method is None else []
+    return [
+        (name, value)
+        for name, value in credentials
+        if name.lower() == b"authorization" and value.partition(b" ")[0].lower() not in (b"bearer", b"apikey")
+    ]

@@ -1,0 +1,73 @@
+"""Starts and stops what a middleware needs: in the lifespan, or on the first request where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
+from gateway_auth.errors import GatewayAuthError
+
+if TYPE_CHECKING:
+    from gateway_auth.bootstrap import Gateway
+    from gateway_auth.config import Configuration
+
+Source = "str | os.PathLike[str] | Mapping[str, object] | Configuration"
+
+
+class Runtime:
+    """Holds the running gateway of one event loop. Nothing is opened, read or imported before `start`."""
+
+    def __init__(self, config: str | os.PathLike[str] | Mapping[str, object] | Configuration) -> None:
+        self._config = config
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting: asyncio.Task[Gateway] | None = None
+
+    async def start(self) -> Gateway:
+        """The gateway of the running loop, started if need be; callers at the same time share one start."""
+        loop = asyncio.get_running_loop()
+        if self._starting is None or self._loop is not loop or _has_failed(self._starting):
+            # A gateway of another loop died with it (a test client makes a loop per request): nothing to close there.
+            self._loop = loop
+            self._starting = loop.create_task(self._open(), name="gateway-auth start")
+        return await asyncio.shield(self._starting)
+
+    async def _open(self) -> Gateway:
+        from gateway_auth.bootstrap import open_gateway
+
+        return await open_gateway(self._config)
+
+    async def stop(self) -> None:
+        """Close the gateway, if one was started."""
+        starting, self._starting = self._starting, None
+        if starting is not None and self._loop is asyncio.get_running_loop():
+            (gateway,) = await asyncio.gather(starting, return_exceptions=True)
+            if not isinstance(gateway, BaseException):
+                await gateway.close()
+
+
+def _has_failed(task: asyncio.Task[Gateway]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+async def run_lifespan(app: ASGIApp, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
+    """The lifespan protocol around the app's own: we start before it and stop after it."""
+    first: list[Message] = [await receive()]
+    try:
+        await runtime.start()
+    except GatewayAuthError as error:
+        # Told by the protocol's own message: an exception here would be taken for "no lifespan support" and ignored.
+        await send({"type": "lifespan.startup.failed", "message": f"gateway-auth: {error}"})
+        return
+
+    async def receive_rest() -> Message:
+        return first.pop() if first else await receive()
+
+    async def send_after_stop(message: Message) -> None:
+        if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
+            await runtime.stop()
+        await send(message)
+
+    await app(scope, receive_rest, send_after_stop)

@@ -1,0 +1,188 @@
+"""From an ASGI scope to the facts of a request, in one pass over its headers. It decides only what cannot be read."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from gateway_auth.asgi.types import Header, Scope
+from gateway_auth.core import headers as h
+from gateway_auth.core.headers import PLAIN
+from gateway_auth.core.malformed import Malformed
+from gateway_auth.core.memo import Memo
+from gateway_auth.core.network import UNIX_PEER, Address, client_address, parse_peer
+from gateway_auth.core.path import canonical_decoded_path, canonical_path
+from gateway_auth.core.request import RequestFacts
+from gateway_auth.core.ruleset import RuleSet
+
+MAX_QUERY_BYTES = 16_384
+MAX_HEADERS = 200
+MAX_CLIENT_REQUEST_ID = 64
+
+_METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,32}")
+_SUB_DELIMS = rb"A-Za-z0-9._~!$&'()*+,;=-"
+_HOST = re.compile(rb"(?:[" + _SUB_DELIMS + rb"]|%[0-9A-Fa-f]{2}){1,255}(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?")
+_TLS_SCHEMES = frozenset(("https", "wss"))
+_UNUSABLE = b"\x00"
+"""Stands for a header that must be single and came twice: it matches no rule."""
+
+
+class Reading(Struct, frozen=True, gc=False):
+    """One request as read. `path` is the canonical path with its mount point, as it is to be forwarded.
+
+    `kept` are the headers that may go on; `body_bytes` is the declared length of the body, None when it is not declared
+    though a body may come.
+    """
+
+    facts: RequestFacts
+    path: str
+    kept: list[Header]
+    body_bytes: int | None
+
+    @property
+    def client_request_id(self) -> str:
+        """The client's own request id, bounded, for the log alone."""
+        return self.facts.headers.get(h.REQUEST_ID, b"")[:MAX_CLIENT_REQUEST_ID].decode("latin-1")
+
+
+_TOO_MANY_HEADERS = Malformed("more than 200 header fields")
+_BAD_METHOD = Malformed("the method is not an upper-case token")
+_BAD_HOST = Malformed("the Host header is missing, repeated or not a host")
+_BAD_LENGTH = Malformed("the Content-Length header is repeated or not a number")
+_LONG_QUERY = Malformed("the query is longer than 16384 bytes")
+
+
+class ScopeReader:
+    """Reads scopes under one configuration. What it remembers is bounded and follows from the text alone."""
+
+    __slots__ = ("_hosts", "_kinds", "_methods", "_peers", "_rules", "_trusted")
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._kinds = rules.headers
+        self._trusted = rules.trusted_proxies
+        self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, max_entries=512)
+        self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, max_entries=64)
+        self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(self._read_peer)
+
+    def _read_peer(self, host: str | None) -> tuple[Address | None, bool]:
+        """The peer's address, and whether its forwarding headers are believed."""
+        address = parse_peer(host)
+        if address is None:
+            return None, self._rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
+        return address, address in self._trusted
+
+    def read(self, scope: Scope) -> Reading | Malformed:
+        """The facts of an http or websocket scope, or why it cannot be read."""
+        headers = scope["headers"]
+        if len(headers) > MAX_HEADERS:
+            return _TOO_MANY_HEADERS
+        kinds = self._kinds
+        kept: list[Header] = []
+        found: dict[int, bytes] = {}
+        for pair in headers:
+            kind = kinds[pair[0]]
+            if kind >= PLAIN:
+                kept.append(pair)
+            if kind == PLAIN or kind == h.DROPPED:
+                continue
+            if kind not in found:
+                found[kind] = pair[1]
+            elif (problem := _repeat(kind, pair[1], found)) is not None:
+                return problem
+        is_websocket = scope["type"] == "websocket"
+        method = "GET" if is_websocket else scope["method"]
+        if not self._methods[method]:
+            return _BAD_METHOD
+        host = found.get(h.HOST)
+        is_http_1_1 = scope.get("http_version", "1.1") == "1.1"
+        if is_http_1_1 if host is None else not self._hosts[host]:
+            return _BAD_HOST
+        query = scope.get("query_string", b"")
+        if len(query) > MAX_QUERY_BYTES:
+            return _LONG_QUERY
+        full_path = _canonical_of(scope)
+        if isinstance(full_path, Malformed):
+            return full_path
+        root_path = scope.get("root_path")
+        path = _below(root_path, full_path) if root_path else full_path
+        peer = scope.get("client")
+        client, is_trusted = self._peers[peer[0] if peer else None]
+        is_tls = scope["scheme"] in _TLS_SCHEMES
+        if is_trusted:
+            told = self._told_by_proxy(client, found)
+            if isinstance(told, Malformed):
+                return told
+            client, is_tls = told, is_tls or found.get(h.FORWARDED_PROTO) == b"https"
+        facts = RequestFacts(method, path, query, client, found, is_tls, is_websocket)
+        if h.CONTENT_LENGTH in found or h.TRANSFER_ENCODING in found or not is_http_1_1:
+            body_bytes = _body_length(scope, found)
+            return body_bytes if isinstance(body_bytes, Malformed) else Reading(facts, full_path, kept, body_bytes)
+        return Reading(facts, full_path, kept, 0)
+
+    def _told_by_proxy(self, client: Address | None, found: dict[int, bytes]) -> Address | None | Malformed:
+        value = found.get(h.CLIENT_ADDRESS)
+        if value is None:
+            return client
+        return client_address(client, value, self._rules.client_address_style, self._trusted)
+
+
+def _repeat(kind: int, value: bytes, found: dict[int, bytes]) -> Malformed | None:
+    """A header that already came. Nothing is decided by which of two came first or last."""
+    if kind == h.HOST:
+        return _BAD_HOST
+    if kind == h.CONTENT_LENGTH:
+        return _BAD_LENGTH
+    if kind in (h.API_KEY, h.AUTHORIZATION):
+        if value and found[kind]:
+            found[h.REPEATED_CREDENTIAL] = b""
+        found[kind] = found[kind] or value
+    elif kind == h.CLIENT_ADDRESS:
+        found[kind] += b"," + value
+    elif kind != h.TRANSFER_ENCODING:
+        found[kind] = _UNUSABLE
+    return None
+
+
+def _body_length(scope: Scope, found: dict[int, bytes]) -> int | None | Malformed:
+    """The declared length of the body; None when one may come that does not say."""
+    length = found.get(h.CONTENT_LENGTH)
+    if length is not None:
+        return int(length) if length.isdigit() and len(length) <= 18 else _BAD_LENGTH
+    return None if h.TRANSFER_ENCODING in found or scope.get("http_version", "1.1") >= "2" else 0
+
+
+def _canonical_of(scope: Scope) -> str | Malformed:
+    """The canonical path of what the app behind will route by.
+
+    Servers give `raw_path` as received and `path` decoded. A middleware in front may have changed `path` alone; then
+    that is what the app sees, and that is what must be judged.
+    """
+    raw = scope.get("raw_path")
+    if not raw:
+        return canonical_decoded_path(scope["path"])
+    canonical = canonical_path(raw)
+    if isinstance(canonical, Malformed) or canonical == scope["path"] or unquote(canonical) == scope["path"]:
+        return canonical
+    return canonical_decoded_path(scope["path"])
+
+
+def _below(root_path: str, path: str) -> str:
+    """`path` relative to the mount point, by the same rule the ASGI frameworks use to find it."""
+    decoded = unquote(path) if "%" in path else path
+    if not decoded.startswith(root_path):
+        return path
+    rest = path[len(root_path) :] if decoded is path else _strip_encoded(root_path, path)
+    if rest == "":
+        return "/"
+    return rest if rest[0] == "/" else path
+
+
+def _strip_encoded(root_path: str, path: str) -> str:
+    """`path` without the segments that spell `root_path`; both are canonical, so segments correspond."""
+    canonical_root = canonical_decoded_path(root_path)
+    if isinstance(canonical_root, str) and path.startswith(canonical_root):
+        return path[len(canonical_root) :]
+    return path

@@ -1,0 +1,127 @@
+"""Addresses that operators write: where to listen, to forward to, to store. It opens none of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway_auth.config.networks import is_metadata_host
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+# Resolvers read 2852039166, 0xa9fea9fe and 127.1 as addresses: a last label like these must be strict IPv4.
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+_HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*)):([0-9]{1,5})")
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_SQLITE = "sqlite:///"
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """(host, port) of `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`. Raises ValueError."""
+    match = _HOST_PORT.fullmatch(text) if len(text) <= 300 else None
+    if match is None:
+        raise ValueError('is not an address to listen on; write for example "127.0.0.1:8080" or "[::1]:8080"')
+    host, port = match.group(1) or match.group(2) or "", int(match.group(3))
+    if not host:
+        raise ValueError(
+            f'names no host; write "127.0.0.1:{port}", or "0.0.0.0:{port}" for every network of this machine'
+        )
+    if not _is_host(host, is_bracketed=match.group(1) is not None):
+        raise ValueError(f'"{host[:64]}" is neither an address nor a host name')
+    if not 1 <= port <= 65535:
+        raise ValueError("the port must be between 1 and 65535")
+    return host, port
+
+
+def collide(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether two listeners would want the same socket."""
+    if one[1] != other[1]:
+        return False
+    hosts = {_canonical_host(one[0]), _canonical_host(other[0])}
+    return len(hosts) == 1 or not hosts.isdisjoint(_ANY_HOST)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on `host`."""
+    return _canonical_host(host) in _LOOPBACK_NAMES or host.startswith("127.")
+
+
+def _canonical_host(host: str) -> str:
+    name = host.lower().rstrip(".")
+    return "127.0.0.1" if name == "localhost" else name
+
+
+def _is_host(host: str, *, is_bracketed: bool) -> bool:
+    try:
+        if "%" in host:  # a zone is local knowledge, and would hide a link-local address from its check
+            return False
+        if is_bracketed:
+            return bool(str(IPv6Address(host)))
+        if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
+            return bool(str(IPv4Address(host)))
+    except AddressValueError:
+        return False
+    return len(host) <= 253 and _HOST_NAME.fullmatch(host) is not None
+
+
+def parse_upstream(text: str) -> str:
+    """The upstream's origin, `http://host[:port]`. Raises ValueError without repeating what was written."""
+    example = 'write for example "http://127.0.0.1:9000"'
+    if len(text) > 2048 or not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError(f"is not the address of an upstream; {example}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"is not the address of an upstream; {example}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"is not the address of an http or https server; {example}")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password; an upstream takes none")
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
+        raise ValueError(
+            "must end after the port: the path of a request is forwarded as it came, byte for byte"
+        )
+    host = parts.hostname
+    if not _is_host(host, is_bracketed=parts.netloc.startswith("[")) or port == 0:
+        raise ValueError(f"names no usable host and port; {example}")
+    if is_metadata_host(host):
+        raise ValueError(
+            "is a link-local or metadata address, which hands out this machine's own credentials: refused"
+        )
+    authority = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{authority}" + (f":{port}" if port is not None else "")
+
+
+def check_store_url(text: str) -> str:
+    """`text` when it names a store. Raises ValueError without repeating it: it may hold a password."""
+    if text.startswith(_SQLITE):
+        path = text.removeprefix(_SQLITE)
+        if not path.strip("/") or path.endswith("/") or ":memory:" in path:
+            raise ValueError('names no file; write for example "sqlite:///gateway.db"')
+        if "?" in path or "#" in path or not path.isprintable():
+            raise ValueError('takes only the path of a file, as in "sqlite:///gateway.db"')
+        return text
+    if not text.startswith("postgresql://"):
+        raise ValueError('must begin with "sqlite:///" or "postgresql://"')
+    try:
+        parts = urlsplit(text)
+        is_complete = bool(parts.hostname or parts.query) and len(parts.path) > 1 and parts.port != 0
+    except ValueError as error:
+        raise ValueError('cannot be read; write "postgresql://user:password@host:5432/database"') from error
+    if not is_complete:
+        raise ValueError(
+            'names no host or no database; write "postgresql://user:password@host:5432/database"'
+        )
+    return text
+
+
+def absolute_store_url(url: str, folder: Path) -> str:
+    """`url` with the path of a SQLite file made absolute against `folder`."""
+    if not url.startswith(_SQLITE):
+        return url
+    return _SQLITE + os.path.abspath(folder / url.removeprefix(_SQLITE))

@@ -1,0 +1,60 @@
+"""What is allowed and may be meant, but an operator should hear about once."""
+
+from __future__ import annotations
+
+from gateway_auth.config.addresses import is_loopback, parse_listen
+from gateway_auth.config.networks import EVERYBODY_IPV4, PUBLIC_IPV6, covers
+from gateway_auth.config.problems import problem
+from gateway_auth.config.schema import GatewayTable
+from gateway_auth.config.schema_routes import LimitTable, RouteTable
+from gateway_auth.errors import Problem
+
+
+def find_warnings(
+    gateway: GatewayTable, routes: list[RouteTable], plans: dict[str, list[LimitTable]]
+) -> list[Problem]:
+    """Warnings about a configuration without problems."""
+    return [*_about_gateway(gateway), *_about_routes(routes), *_about_plans(routes, plans)]
+
+
+def _about_gateway(gateway: GatewayTable) -> list[Problem]:
+    warnings = []
+    if gateway.failed_auth is None:
+        warnings.append(problem(("gateway", "failed_auth"), "is off: nothing slows down guessing"))
+    if not is_loopback(parse_listen(gateway.admin_listen)[0]):
+        message = (
+            "is reachable from other machines; the admin plane should stay on loopback or a private network"
+        )
+        warnings.append(problem(("gateway", "admin_listen"), message))
+    if gateway.client_address_header.lower() != "x-forwarded-for" and not gateway.trusted_proxies:
+        message = "is never read: trusted_proxies is empty, so every client is the peer itself"
+        warnings.append(problem(("gateway", "client_address_header"), message))
+    return warnings
+
+
+def _about_routes(routes: list[RouteTable]) -> list[Problem]:
+    warnings = []
+    if not routes:
+        warnings.append(problem(("routes",), "is empty: every request is denied"))
+    for position, route in enumerate(routes):
+        allowed = route.allow_networks
+        if allowed and (covers(allowed, EVERYBODY_IPV4) or covers(allowed, PUBLIC_IPV6)):
+            message = "allows every address of the internet; leave it out if that is meant"
+            warnings.append(problem(("routes", position, "allow_networks"), message))
+        if route.mode == "shadow":
+            message = 'is "shadow": requests this route would deny are let through'
+            warnings.append(problem(("routes", position, "mode"), message))
+    return warnings
+
+
+def _about_plans(routes: list[RouteTable], plans: dict[str, list[LimitTable]]) -> list[Problem]:
+    owners = {limit.name: route.id for route in routes for limit in route.limits}
+    return [
+        problem(
+            ("plans", plan, "limits", position, "id"),
+            f'"{limit.name}" is also a limit of route "{owners[limit.name]}": headers name both alike',
+        )
+        for plan, limits in plans.items()
+        for position, limit in enumerate(limits)
+        if limit.name in owners
+    ]

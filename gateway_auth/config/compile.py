@@ -1,0 +1,120 @@
+"""From tables to the values decisions are made from. Patterns are compiled here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway_auth.config.addresses import absolute_store_url, parse_listen
+from gateway_auth.config.advice import find_warnings
+from gateway_auth.config.configuration import ApiKeySettings, Configuration
+from gateway_auth.config.examine import Examined
+from gateway_auth.config.keyring import Keyring
+from gateway_auth.config.schema import ApiKeysTable, GatewayTable
+from gateway_auth.config.schema_routes import LimitTable, RouteTable
+from gateway_auth.config.source import Source
+from gateway_auth.core.cachekey import limit_key
+from gateway_auth.core.credential import CredentialKind
+from gateway_auth.core.headers import HeaderTable
+from gateway_auth.core.keyformat import KeyFormat
+from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.core.limits import Limit, LimitSet
+from gateway_auth.core.network import UNIX_PEER, AddressSet
+from gateway_auth.core.policy import Policy
+from gateway_auth.core.rates import parse_rate
+from gateway_auth.core.referrer import ReferrerPattern
+from gateway_auth.core.routes import RouteTable as CompiledRoutes
+from gateway_auth.core.ruleset import RuleSet
+
+__all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
+
+CONFIGURED_KINDS: frozenset[CredentialKind] = frozenset(("api_key",))
+"""What a route accepts that names no kinds. Issuers will add theirs."""
+
+
+def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
+    """The configuration of tables in which no problem was found."""
+    gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
+    if gateway is None or store is None or api_keys is None or keyring.pepper is None:
+        raise AssertionError("compiled although there are problems")
+    routes = [piece.table for piece in examined.routes if piece.table is not None]
+    plans = {name: piece.table.limits for name, piece in examined.plans.items() if piece.table is not None}
+    return Configuration(
+        rules=_compile_rules(gateway, api_keys, routes, plans, examined.roles),
+        peppers=PepperRing(keyring.pepper.reveal(), [secret.reveal() for secret in keyring.previous_peppers]),
+        encryption_key=keyring.encryption_key,
+        listen=parse_listen(gateway.listen),
+        admin_listen=parse_listen(gateway.admin_listen),
+        workers=gateway.workers,
+        default_upstream=gateway.upstream,
+        store_url=absolute_store_url(store.url, source.folder),
+        max_stale_seconds=store.max_stale_seconds,
+        api_keys=ApiKeySettings(
+            cache_seconds=api_keys.cache_seconds,
+            max_lifetime_days=api_keys.max_lifetime_days,
+            unused_after_days=api_keys.unused_after_days,
+        ),
+        source=source.name,
+        warnings=tuple(find_warnings(gateway, routes, plans)),
+    )
+
+
+def _compile_rules(
+    gateway: GatewayTable,
+    api_keys: ApiKeysTable,
+    routes: list[RouteTable],
+    plans: dict[str, list[LimitTable]],
+    scopes_of: dict[str, tuple[str, ...]],
+) -> RuleSet:
+    policies = tuple(_compile_route(route) for route in routes)
+    return RuleSet(
+        realm=gateway.realm,
+        key_format=KeyFormat(api_keys.prefix),
+        headers=HeaderTable(api_keys.headers, gateway.client_address_header, gateway.strip_headers),
+        trusted_proxies=AddressSet(proxy for proxy in gateway.trusted_proxies if proxy != UNIX_PEER),
+        is_unix_peer_trusted=UNIX_PEER in gateway.trusted_proxies,
+        client_address_style=gateway.client_address_header.lower(),
+        is_https_required=gateway.require_https,
+        max_body_bytes=gateway.max_body_bytes,
+        policies=policies,
+        routes=CompiledRoutes(policies),
+        credentials=CONFIGURED_KINDS,
+        brake=parse_rate(gateway.failed_auth.rate) if gateway.failed_auth is not None else None,
+        scopes_of=scopes_of,
+        plans={name: _compile_limits("plan", name, limits) for name, limits in plans.items()},
+    )
+
+
+def _compile_route(route: RouteTable) -> Policy:
+    return Policy(
+        id=route.id,
+        path=route.path,
+        methods=frozenset(route.methods) if route.methods is not None else None,
+        access=route.access,
+        credentials=frozenset(route.credentials) if route.credentials is not None else CONFIGURED_KINDS,
+        scopes=frozenset(route.scopes),
+        any_scopes=frozenset(route.any_scopes),
+        roles=frozenset(route.roles),
+        allow_networks=AddressSet(route.allow_networks),
+        deny_networks=AddressSet(route.deny_networks),
+        referrers=tuple(ReferrerPattern(text) for text in route.allow_referrers),
+        limits=_compile_limits("route", route.id, route.limits),
+        upstream=route.upstream,
+        strip_credentials=route.strip_credentials,
+        is_websocket=route.websocket,
+        is_preflight_passed=route.preflight == "pass",
+        is_shadow=route.mode == "shadow",
+    )
+
+
+def _compile_limits(owner_kind: str, owner: str, limits: Sequence[LimitTable]) -> LimitSet:
+    return LimitSet(
+        Limit(
+            id=limit.name,
+            key=limit_key(owner_kind, owner, limit.name),
+            rate=parse_rate(limit.rate),
+            by=limit.by,
+            cost=limit.cost,
+            on_unavailable=limit.on_unavailable,
+        )
+        for limit in limits
+    )

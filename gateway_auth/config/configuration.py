@@ -1,0 +1,53 @@
+"""The compiled configuration: what the program is built from. It knows neither files nor pydantic."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gateway_auth.config.secret import Secret
+from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.errors import Problem
+
+
+class ApiKeySettings(Struct, frozen=True, kw_only=True):
+    """How API keys are kept. `max_lifetime_days` 0 means for ever. The prefix is in `rules.key_format`."""
+
+    cache_seconds: int = 30
+    max_lifetime_days: int = 0
+    unused_after_days: int = 90
+
+
+class Configuration(Struct, frozen=True, kw_only=True, eq=False):
+    """One configuration, complete and without contradiction.
+
+    `listen` and `admin_listen` are (host, port), an IPv6 host without brackets. `store_url` is
+    `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
+    from, None for a mapping. `warnings` are what an operator should know and may have meant.
+    """
+
+    rules: RuleSet
+    peppers: PepperRing
+    encryption_key: Secret | None = None
+    listen: tuple[str, int] = ("127.0.0.1", 8080)
+    admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    workers: int = 1
+    default_upstream: str | None = None
+    store_url: str
+    max_stale_seconds: int = 60
+    api_keys: ApiKeySettings = ApiKeySettings()
+    source: str | None = None
+    warnings: tuple[Problem, ...] = ()
+
+    def routes_without_upstream(self) -> tuple[str, ...]:
+        """Ids of the routes a standalone proxy cannot forward: no upstream is named, nor a default one."""
+        if self.default_upstream is not None:
+            return ()
+        return tuple(policy.id for policy in self.rules.policies if policy.upstream is None)
+
+    def __repr__(self) -> str:
+        # The store's address may hold a password, so fields are shown by choice and never by default.
+        return f"Configuration(source={self.source!r}, routes={len(self.rules.policies)})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("source", self.source), ("routes", len(self.rules.policies))]

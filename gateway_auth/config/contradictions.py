@@ -1,0 +1,91 @@
+"""What fits the schema and still cannot be meant: statements of different tables that exclude each other."""
+
+from __future__ import annotations
+
+from gateway_auth.config.examine import Examined, Piece
+from gateway_auth.config.problems import problem
+from gateway_auth.config.schema_issuers import IssuerTable
+from gateway_auth.config.schema_routes import RouteTable
+from gateway_auth.config.values import names_folded
+from gateway_auth.core.policy import Policy
+from gateway_auth.core.routes import find_conflicts
+from gateway_auth.errors import Problem
+
+
+def find_contradictions(examined: Examined) -> list[Problem]:
+    """Every contradiction among the pieces that fit the schema."""
+    return [
+        *_repeated_ids(examined.routes),
+        *_unreachable(examined.routes),
+        *_unverifiable(examined.routes, examined.issuers),
+        *_header_with_two_meanings(examined),
+        *_workers_without_redis(examined),
+    ]
+
+
+def _repeated_ids(routes: list[Piece[RouteTable]]) -> list[Problem]:
+    seen: dict[str, int] = {}
+    problems = []
+    for piece in routes:
+        if piece.table is None:
+            continue
+        position = int(piece.path[1])
+        first = seen.setdefault(piece.table.id, position)
+        if first != position:
+            problems.append(
+                problem((*piece.path, "id"), f'"{piece.table.id}" is the id of routes[{first}] already')
+            )
+    return problems
+
+
+def _unreachable(routes: list[Piece[RouteTable]]) -> list[Problem]:
+    """Ties and routes that can never be reached. A route whose methods or path were wrong takes no part."""
+    policies = [
+        (int(piece.path[1]), Policy(id=piece.table.id, path=piece.table.path, methods=_methods(piece.table)))
+        for piece in routes
+        if piece.table is not None and piece.has("path", "methods")
+    ]
+    return [problem(("routes", position), message) for position, message in find_conflicts(policies)]
+
+
+def _methods(route: RouteTable) -> frozenset[str] | None:
+    return None if route.methods is None else frozenset(route.methods)
+
+
+def _unverifiable(routes: list[Piece[RouteTable]], issuers: list[Piece[IssuerTable]]) -> list[Problem]:
+    if issuers:
+        return []
+    return [
+        problem(
+            (*piece.path, "credentials", position),
+            f'nothing configured can verify "{kind}"; add [[issuers]] or remove it',
+        )
+        for piece in routes
+        if piece.table is not None
+        for position, kind in enumerate(piece.table.credentials or ())
+        if kind != "api_key"
+    ]
+
+
+def _header_with_two_meanings(examined: Examined) -> list[Problem]:
+    gateway, api_keys = examined.gateway.table, examined.api_keys.table
+    if gateway is None or api_keys is None:
+        return []
+    name = gateway.client_address_header.lower()
+    if name not in names_folded(api_keys.headers):
+        return []
+    return [
+        problem(
+            ("api_keys", "headers"), f'"{name}" is gateway.client_address_header; one header cannot be both'
+        )
+    ]
+
+
+def _workers_without_redis(examined: Examined) -> list[Problem]:
+    gateway = examined.gateway.table
+    if gateway is None or gateway.workers == 1 or examined.redis is not None:
+        return []
+    message = (
+        "more than one worker would multiply every limit, which are counted in process; write workers = 1"
+    )
+    return [problem(("gateway", "workers"), message)]

@@ -1,0 +1,203 @@
+"""What operators write: every key with its type, default and meaning. The reference is made from it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from gateway_auth.config.addresses import collide, parse_listen
+from gateway_auth.config.networks import believes_everybody
+from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
+from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
+from gateway_auth.config.values import (
+    AddressHeader,
+    GrantedScope,
+    KeyHeader,
+    Listen,
+    Prefix,
+    Proxy,
+    RateText,
+    Realm,
+    Reference,
+    StoreUrl,
+    StrippedHeader,
+    Upstream,
+    names_folded,
+    without_repeats,
+)
+from gateway_auth.core.headers import DEFAULT_STRIPPED
+from gateway_auth.core.network import UNIX_PEER
+from gateway_auth.core.rates import parse_rate
+
+
+class FailedAuthTable(Table):
+    """The brake on guessing credentials."""
+
+    rate: RateText = Field(
+        default="20/minute", description="How many failures are let through.", examples=["20/minute"]
+    )
+    by: Literal["address"] = Field(
+        default="address", description="Failures are counted by address, an IPv6 one by its /64."
+    )
+
+    @field_validator("rate")
+    @classmethod
+    def _lets_some_through(cls, rate: str) -> str:
+        if parse_rate(rate).count == 0:
+            raise ValueError("a count of 0 would lock everybody out; write false to turn the brake off")
+        return rate
+
+
+def _false_is_off(value: object) -> object:
+    """`false` becomes None; everything that is neither false nor a table is refused in words."""
+    if value is False:
+        return None
+    if not isinstance(value, dict | FailedAuthTable):
+        raise ValueError('must be false or a table; write { rate = "20/minute", by = "address" }')
+    return value
+
+
+class GatewayTable(Table):
+    """The gateway itself."""
+
+    realm: Realm = Field(
+        default="gateway", description="What the credentials are for, as challenges name it."
+    )
+    listen: Listen = Field(default="127.0.0.1:8080", description="Where requests are served.")
+    admin_listen: Listen = Field(
+        default="127.0.0.1:8081",
+        description="Where admin API, portal and metrics are served; never on `listen`.",
+    )
+    workers: int = Field(
+        default=1, ge=1, le=1024, description="Processes that serve. Without Redis there is one."
+    )
+    upstream: Upstream | None = Field(
+        default=None, description="Where the standalone proxy forwards to when a route names no upstream.",
+        examples=["http://127.0.0.1:9000"],
+    )  # fmt: skip
+    trusted_proxies: list[Proxy] = Field(
+        default=[],
+        description="Networks whose forwarding header is believed; nobody by "
+        "default. `unix` believes peers of a unix socket.",
+    )
+    client_address_header: AddressHeader = Field(
+        default="x-forwarded-for",
+        description="The one header a trusted proxy names the client in: this, "
+        "`forwarded`, or one with a single value.",
+    )
+    require_https: bool = Field(default=False, description="Refuse requests that did not arrive over TLS.")
+    max_body_bytes: int = Field(
+        default=10_485_760, ge=1, le=2**40, description="Longer request bodies get 413."
+    )
+    failed_auth: Annotated[FailedAuthTable | None, BeforeValidator(_false_is_off)] = Field(
+        default=FailedAuthTable(), description="The brake on guessing credentials; `false` turns it off."
+    )
+    strip_headers: list[StrippedHeader] = Field(
+        default=list(DEFAULT_STRIPPED),
+        description="Request headers that are never forwarded, in any letter "
+        "case and with `_` for `-`; `*` ends a "
+        "family. `x-auth-*` is removed whatever is written here.",
+    )
+
+    @field_validator("admin_listen")
+    @classmethod
+    def _stands_apart(cls, admin: str, info: ValidationInfo) -> str:
+        listen = info.data.get("listen")
+        if listen is not None and collide(parse_listen(listen), parse_listen(admin)):
+            raise ValueError(
+                f'is the same socket as listen ("{listen}"); the admin plane needs a port of its own'
+            )
+        return admin
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _trusts_somebody(cls, proxies: list[str]) -> list[str]:
+        if believes_everybody(proxy for proxy in proxies if proxy != UNIX_PEER):
+            raise ValueError(
+                "would believe everybody about where a request comes from; name the proxies' own networks"
+            )
+        return proxies
+
+
+class StoreTable(Table):
+    """Where apps, keys and the audit are kept."""
+
+    url: StoreUrl = Field(
+        default="sqlite:///gateway.db",
+        description="`sqlite:///path` or `postgresql://user:password@host/database`.",
+    )
+    max_stale_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=300,
+        description="How long cached keys serve while the store is unreachable; then 503.",
+    )
+
+
+class SecretsTable(Table):
+    """References to secrets: `env:NAME` or `file:PATH`."""
+
+    pepper: Reference = Field(
+        description="Keys the digest of every API key; at least 32 bytes.",
+        examples=["env:GATEWAY_AUTH_PEPPER"],
+    )
+    previous_peppers: list[Reference] = Field(
+        default=[],
+        description="Still verify; a key is digested anew with the current pepper when it is used.",
+    )
+    encryption_key: Reference | None = Field(
+        default=None,
+        description="32 bytes in base64; seals what leaves the process.",
+        examples=["env:GATEWAY_AUTH_ENCRYPTION_KEY"],
+    )
+
+
+class ApiKeysTable(Table):
+    """API keys."""
+
+    prefix: Prefix = Field(
+        default="gwk", description="What every key begins with; keys of another prefix are unknown."
+    )
+    headers: list[KeyHeader] = Field(
+        default=["x-api-key"],
+        description="Headers a key may come in, besides `Authorization: Bearer` and `Authorization: ApiKey`.",
+    )
+    cache_seconds: int = Field(
+        default=30, ge=0, le=3600, description="How long a key is kept in memory; changes reach it at once."
+    )
+    max_lifetime_days: int = Field(
+        default=0, ge=0, le=36500, description="The longest a new key may live; 0 is for ever."
+    )
+    unused_after_days: int = Field(
+        default=90, ge=1, le=36500, description="A key not used for so long counts as unused."
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _lists_each_once(cls, headers: list[str]) -> list[str]:
+        without_repeats(names_folded(headers))
+        return headers
+
+
+class Document(Table):
+    """The whole configuration."""
+
+    gateway: GatewayTable = Field(default=GatewayTable(), description="The gateway itself.")
+    store: StoreTable = Field(default=StoreTable(), description="Where apps, keys and the audit are kept.")
+    redis: RedisTable | None = Field(
+        default=None,
+        description="Caches and limits shared by workers and nodes. In "
+        "process, with one worker, when absent.",
+    )
+    secrets: SecretsTable = Field(description="References to secrets.")
+    api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")
+    issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
+    roles: dict[str, list[GrantedScope]] = Field(
+        default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",
+        examples=[{"reader": ["orders:read"]}],
+    )  # fmt: skip
+    plans: dict[str, PlanTable] = Field(default={}, description="Plans of apps.")
+    routes: list[RouteTable] = Field(
+        default=[], description="What may be reached and by whom. A request that matches none is denied."
+    )

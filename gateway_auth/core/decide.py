@@ -1,0 +1,65 @@
+"""The ordered checks. Each is asked on every request, whether its principal came from a cache or not."""
+
+from __future__ import annotations
+
+from gateway_auth.core.decision import Deny, Reason
+from gateway_auth.core.keys import Restrictions, VerifiedKey, status_at
+from gateway_auth.core.network import is_network_allowed
+from gateway_auth.core.policy import Policy
+from gateway_auth.core.principal import Principal
+from gateway_auth.core.referrer import is_referrer_allowed
+from gateway_auth.core.request import RequestFacts
+
+
+def before_verify(policy: Policy, facts: RequestFacts) -> Deny | None:
+    """What can be refused before a hash or a signature is spent on the request."""
+    if not is_network_allowed(policy.allow_networks, policy.deny_networks, facts.client):
+        return Deny(Reason.NETWORK_NOT_ALLOWED, policy)
+    if facts.is_websocket and not policy.is_websocket:
+        return Deny(Reason.REQUEST_NOT_ALLOWED, policy, detail="This route accepts no WebSocket.")
+    return None
+
+
+def key_state(policy: Policy, key: VerifiedKey, now: float) -> Deny | None:
+    """The state of a key whose secret was right, at this moment."""
+    if key.is_active and key.usable_from <= now < key.usable_until:
+        return None
+    return Deny(_state_reason(key, now), policy, key.principal)
+
+
+def _state_reason(key: VerifiedKey, now: float) -> Reason:
+    status = status_at(key.record, now)
+    if status == "revoked":
+        return Reason.CREDENTIAL_REVOKED
+    if status == "expired":
+        return Reason.CREDENTIAL_EXPIRED
+    return Reason.CREDENTIAL_DISABLED
+
+
+def key_restrictions(policy: Policy, rules: Restrictions, principal: Principal, facts: RequestFacts) -> Deny | None:
+    """Where the key works: networks, web pages, mobile apps, requests; in that order."""
+    if not rules.is_network_allowed(facts.client):
+        return Deny(Reason.NETWORK_NOT_ALLOWED, policy, principal)
+    if not rules.is_referrer_allowed(facts):
+        return Deny(Reason.REFERRER_NOT_ALLOWED, policy, principal)
+    if not rules.is_application_allowed(facts):
+        return Deny(Reason.APPLICATION_NOT_ALLOWED, policy, principal)
+    if not rules.is_request_allowed(facts):
+        return Deny(Reason.REQUEST_NOT_ALLOWED, policy, principal)
+    return None
+
+
+def authorization(policy: Policy, principal: Principal, facts: RequestFacts) -> Deny | None:
+    """The route's web pages, then scopes, then roles. What a policy demands is never met by an anonymous caller."""
+    if policy.referrers and not is_referrer_allowed(policy.referrers, facts.origin, facts.referer):
+        return Deny(Reason.REFERRER_NOT_ALLOWED, policy, principal)
+    if not policy.demands_authorization:
+        return None
+    granted = principal.granted
+    if not (policy.scopes <= granted.exact or granted.covers_all(policy.scopes)):
+        return Deny(Reason.INSUFFICIENT_SCOPE, policy, principal)
+    if policy.any_scopes and not granted.covers_any(policy.any_scopes):
+        return Deny(Reason.INSUFFICIENT_SCOPE, policy, principal)
+    if policy.roles and policy.roles.isdisjoint(principal.roles):
+        return Deny(Reason.INSUFFICIENT_ROLE, policy, principal)
+    return None

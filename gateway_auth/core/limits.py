@@ -1,0 +1,117 @@
+"""Limits: what is counted, by whom, and taking all of a request's limits or none. The counting is `core.windows`'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from gateway_auth.core.rates import Rate
+from gateway_auth.core.windows import MICROSECONDS, Window
+
+LimitBy = Literal["key", "app", "subject", "address", "route", "global"]
+OnUnavailable = Literal["local", "deny", "allow"]
+
+
+class Limit(Struct, frozen=True):
+    """One configured limit. `key` spells which counters it owns (`core.cachekey`), `id` is its public name.
+
+    `policy_item` and `status_item` are its two header items (draft-ietf-httpapi-ratelimit-headers-11),
+    spelled once: `"per-key";q=100;w=60` and `"per-key";r=%d;t=%d`.
+    """
+
+    id: str
+    key: str
+    rate: Rate
+    by: LimitBy
+    cost: int = 1
+    on_unavailable: OnUnavailable = "local"
+    policy_item: bytes = b""
+    status_item: bytes = b""
+
+    def __post_init__(self) -> None:
+        name = '"' + self.id.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        rate = self.rate
+        seconds = rate.period_seconds
+        if rate.kind == "bucket":
+            # The time an empty bucket needs to fill, so that q per w seconds is true of it.
+            seconds = max(1, -(-rate.burst * seconds // rate.count))
+        force_setattr(self, "policy_item", f"{name};q={rate.capacity};w={seconds}".encode())
+        force_setattr(self, "status_item", name.replace("%", "%%").encode() + b";r=%d;t=%d")
+
+
+class LimitSet:
+    """The limits of one request, in order, with what the headers say of them spelled once.
+
+    `status_format % outcome.status` is the RateLimit value; `is_utc_needed` tells whether any follows the calendar.
+    """
+
+    __slots__ = ("_joined", "bys", "is_utc_needed", "limits", "policy_header", "status_format")
+
+    def __init__(self, limits: Iterable[Limit] = ()) -> None:
+        self.limits = tuple(limits)
+        self.bys = tuple(limit.by for limit in self.limits)
+        self.is_utc_needed = any(limit.rate.kind == "fixed" for limit in self.limits)
+        self.policy_header = (b"ratelimit-policy", b", ".join(limit.policy_item for limit in self.limits))
+        self.status_format = b", ".join(limit.status_item for limit in self.limits)
+        self._joined: dict[LimitSet, LimitSet] = {}
+
+    def joined(self, other: LimitSet) -> LimitSet:
+        """These and then those; there are as many pairs as routes and plans, so each is made once and kept."""
+        known = self._joined.get(other)
+        if known is None:
+            known = self._joined[other] = LimitSet((*self.limits, *other.limits))
+        return known
+
+    def __bool__(self) -> bool:
+        return bool(self.limits)
+
+
+NO_LIMITS = LimitSet()
+
+
+class LimitOutcome(Struct, frozen=True, gc=False):
+    """What taking a request's limits came to.
+
+    `status` is flat: remaining and seconds to reset of the first limit, of the second, and so on.
+    `retry_after_seconds` is 0 when admitted; `violated` then is empty.
+    """
+
+    is_admitted: bool
+    status: tuple[int, ...]
+    retry_after_seconds: int = 0
+    violated: tuple[str, ...] = ()
+
+
+def take_all(windows: list[tuple[Limit, Window]], now: int, utc: int) -> LimitOutcome:
+    """Take every limit's cost, or none: a refused request is charged nothing.
+
+    `now` is microseconds of a steady clock, `utc` of the wall clock.
+    """
+    status: list[int] = []
+    for limit, window in windows:
+        taken = window.take(limit.cost, now, utc)
+        if taken is None:
+            return _refused(windows, len(status) // 2, now, utc)
+        status.append(taken[0])
+        status.append(-(-taken[1] // MICROSECONDS))
+    return LimitOutcome(True, tuple(status))
+
+
+def _refused(windows: list[tuple[Limit, Window]], taken: int, now: int, utc: int) -> LimitOutcome:
+    """Give back the first `taken`, then say of every limit how it stands."""
+    for limit, window in reversed(windows[:taken]):
+        window.undo(limit.cost)
+    status: list[int] = []
+    waits: dict[str, int] = {}
+    for limit, window in windows:
+        if window.take(limit.cost, now, utc) is None:
+            waits[limit.id] = window.wait(limit.cost, now, utc)
+        else:
+            window.undo(limit.cost)
+        left, reset = window.look(now, utc)
+        status += (left, -(-reset // MICROSECONDS))
+    retry_after_seconds = max(1, -(-max(waits.values()) // MICROSECONDS))
+    return LimitOutcome(False, tuple(status), retry_after_seconds, tuple(waits))

@@ -1,0 +1,47 @@
+"""A policy: which requests it is for (match) and what they must bring (demands). It judges nothing itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from gateway_auth.core.credential import CredentialKind
+from gateway_auth.core.limits import NO_LIMITS, LimitSet
+from gateway_auth.core.network import AddressSet
+from gateway_auth.core.referrer import ReferrerPattern
+
+Access = Literal["required", "optional", "public"]
+
+NO_NETWORKS = AddressSet(())
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """One compiled route. `methods` None means all; `upstream` None means the mounted app or the default upstream.
+
+    `demands_authorization` follows from the rest: whether being known is not enough.
+    """
+
+    id: str
+    path: str
+    methods: frozenset[str] | None = None
+    access: Access = "required"
+    credentials: frozenset[CredentialKind] = frozenset(("api_key",))
+    scopes: frozenset[str] = frozenset()
+    any_scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    allow_networks: AddressSet = NO_NETWORKS
+    deny_networks: AddressSet = NO_NETWORKS
+    referrers: tuple[ReferrerPattern, ...] = ()
+    limits: LimitSet = NO_LIMITS
+    upstream: str | None = None
+    strip_credentials: bool = True
+    is_websocket: bool = False
+    is_preflight_passed: bool = True
+    is_shadow: bool = False
+
+    demands_authorization: bool = False
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "demands_authorization", bool(self.scopes or self.any_scopes or self.roles))

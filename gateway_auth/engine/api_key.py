@@ -1,0 +1,153 @@
+"""Verifies API keys: from memory at once, else from the store, once for however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from hmac import compare_digest
+
+from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.core.keys import VerifiedKey, compile_key
+from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.principal_cache import CachedKey, PrincipalCache
+from gateway_auth.engine.singleflight import SingleFlight
+from gateway_auth.errors import StoreUnavailable
+from gateway_auth.ports import Clock, KeyReading, KeyStore
+
+logger = logging.getLogger("gateway_auth.keys")
+
+MAX_STORE_READS = 32
+READ_TIMEOUT_SECONDS = 2.0
+MAX_REREADS = 3
+
+
+class Invalid:
+    """The answer for a credential that proves nothing: unknown, malformed, wrong secret. Deliberately not told apart."""
+
+
+INVALID = Invalid()
+
+
+class KeyVerifier:
+    """Answers who a presented key is. `recall` never waits; `verify` asks the store."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        peppers: PepperRing,
+        store: KeyStore,
+        cache: PrincipalCache,
+        changes: ChangeFollower,
+        fingerprint: Callable[[bytes], bytes],
+        clock: Clock,
+        cache_seconds: float,
+    ) -> None:
+        self._rules = rules
+        self._format = rules.key_format
+        self._id_start, self._id_end = rules.key_format.id_start, rules.key_format.id_end
+        self._peppers = peppers
+        self._store = store
+        self._cache = cache
+        self._recall_key = cache.recall
+        self._changes = changes
+        self._fingerprint = fingerprint
+        self._monotonic = clock.monotonic
+        self._now = clock.now
+        self._cache_seconds = cache_seconds
+        self._flight: SingleFlight[str, CachedKey | None] = SingleFlight()
+        self._reads = asyncio.Semaphore(MAX_STORE_READS)
+
+    def recall(self, presented: bytes) -> VerifiedKey | Invalid | None:
+        """The key, or that it is none, from memory; None where the store has to be asked."""
+        entry = self._recall_key(presented[self._id_start : self._id_end])
+        if entry is None:
+            return self._recall_unknown(presented)
+        now = self._monotonic()
+        if now >= self._changes.serve_until or (now >= entry.dies_at and not self._changes.is_degraded):
+            return None if self._format.parse_key_id(presented) else INVALID
+        if entry.fingerprint is None:
+            return self._prove(presented, entry)
+        # Another text than the one proven cannot have the same digest: no need to compute it.
+        return entry.key if compare_digest(self._fingerprint(presented), entry.fingerprint) else INVALID
+
+    def _recall_unknown(self, presented: bytes) -> Invalid | None:
+        key_id = self._format.parse_key_id(presented)
+        if key_id is None:
+            return INVALID
+        if self._cache.is_unknown(key_id.encode()) and self._monotonic() < self._changes.serve_until:
+            return INVALID
+        return None
+
+    async def verify(self, presented: bytes) -> VerifiedKey | Invalid:
+        """The key, or that it is none. Raises StoreUnavailable when neither memory nor the store can tell."""
+        key_id = self._format.parse_key_id(presented)
+        if key_id is None:
+            return INVALID
+        if self._monotonic() >= self._changes.serve_until:
+            await self._changes.catch_up()
+        entry = self._cache.recall(key_id.encode())
+        if entry is None or not self._is_usable(entry):
+            entry = await self._load_or_keep(key_id, entry)
+        return self._prove(presented, entry) if entry is not None else INVALID
+
+    def _is_usable(self, entry: CachedKey) -> bool:
+        """Whether what is remembered may be used now: not too old, or the store is down and it is not too old for that."""
+        now = self._monotonic()
+        changes = self._changes
+        return now < changes.serve_until and (now < entry.dies_at or changes.is_degraded)
+
+    async def _load_or_keep(self, key_id: str, remembered: CachedKey | None) -> CachedKey | None:
+        """The key from the store; should that just have gone down, what is remembered of it."""
+        if self._changes.is_backing_off():
+            raise StoreUnavailable("the store could not be read a moment ago")
+        try:
+            return await self._flight.do(key_id, lambda: self._load(key_id))
+        except StoreUnavailable:
+            await self._changes.catch_up()
+            if remembered is None or not self._is_usable(remembered):
+                raise
+            return remembered
+
+    async def _load(self, key_id: str) -> CachedKey | None:
+        reading = await self._read(key_id)
+        for _ in range(MAX_REREADS):
+            if reading.revision >= self._changes.revision:
+                return self._remember(key_id, reading)
+            # The log moved on while this was read: what was read may be what it was before the change.
+            reading = await self._read(key_id)
+        return self._compile(reading)
+
+    async def _read(self, key_id: str) -> KeyReading:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_SECONDS), self._reads:
+                return await self._store.read_key(key_id)
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not answer in time") from error
+
+    def _remember(self, key_id: str, reading: KeyReading) -> CachedKey | None:
+        entry = self._compile(reading)
+        if entry is None:
+            self._cache.put_unknown(key_id.encode())
+        else:
+            self._cache.put(key_id.encode(), entry)
+        return entry
+
+    def _compile(self, reading: KeyReading) -> CachedKey | None:
+        if reading.key is None or reading.app is None:
+            return None
+        try:
+            key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, self._now())
+        except ValueError as error:
+            logger.error("key %s cannot be used: %s", reading.key.id, error)
+            return None
+        return CachedKey(key, reading.revision, self._monotonic() + self._cache_seconds)
+
+    def _prove(self, presented: bytes, entry: CachedKey) -> VerifiedKey | Invalid:
+        """The one place a secret is compared."""
+        record = entry.key.record
+        if not self._peppers.verify(presented, record.digest, record.pepper_id):
+            return INVALID
+        entry.fingerprint = self._fingerprint(presented)
+        return entry.key

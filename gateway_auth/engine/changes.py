@@ -1,0 +1,114 @@
+"""Keeps what this worker remembers no older than promised, by reading the change log once a second.
+
+It decides until when remembered facts may be used; it must not know what they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from gateway_auth.engine.singleflight import SingleFlight
+from gateway_auth.errors import StoreUnavailable
+from gateway_auth.ports import ChangeBatch, ChangeFeed, Clock
+
+logger = logging.getLogger("gateway_auth.changes")
+
+POLL_SECONDS = 1.0
+PROMISE_SECONDS = 2.0
+"""Facts are used for at most this long after the change log was last read: the bound on revocation without Redis."""
+READ_TIMEOUT_SECONDS = 1.5
+
+
+class ChangeFollower:
+    """Follows the change log.
+
+    `serve_until` (monotonic seconds) is until when remembered facts may be used. While the store cannot be read it
+    moves on, up to `max_stale_seconds` after the last good reading, and `is_degraded` tells. If nobody polls (the
+    loop is stuck, the task died) it passes, and the next request reads the log itself.
+    """
+
+    def __init__(
+        self, feed: ChangeFeed, clock: Clock, forget: Callable[[ChangeBatch], None], max_stale_seconds: float
+    ) -> None:
+        self.serve_until = 0.0
+        self.is_degraded = False
+        self.revision = 0
+        self._feed = feed
+        self._monotonic = clock.monotonic
+        self._forget = forget
+        self._max_stale = max_stale_seconds
+        self._read_at = float("-inf")
+        self._retry_at = 0.0
+        self._flight: SingleFlight[None, None] = SingleFlight()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read where the log stands and follow it from there. Raises StoreUnavailable."""
+        started = self._monotonic()
+        self.revision = await self._feed.current_revision()
+        self._succeeded(started)
+        self._task = asyncio.create_task(self._follow(), name="gateway-auth changes")
+
+    async def stop(self) -> None:
+        """Follow no longer."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def catch_up(self) -> bool:
+        """Read the log now, unless that failed a moment ago; whether remembered facts may be used afterwards."""
+        if not self.is_backing_off():
+            await self._flight.do(None, self._poll)
+        return self._monotonic() < self.serve_until
+
+    def is_backing_off(self) -> bool:
+        """Whether the store failed so short a time ago that asking again would only make callers wait."""
+        return self.is_degraded and self._monotonic() < self._retry_at
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self._flight.do(None, self._poll)
+
+    async def _poll(self) -> None:
+        started = self._monotonic()
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+                batch = await self._read()
+                while batch is not None:
+                    batch = await self._read()
+        except (StoreUnavailable, TimeoutError) as error:
+            self._failed(error)
+        except Exception as error:
+            # A bug in an adapter must not stop the following for good: it counts as an outage, and is told.
+            logger.exception("reading the change log failed unexpectedly")
+            self._failed(error)
+        else:
+            self._succeeded(started)
+
+    async def _read(self) -> ChangeBatch | None:
+        """Apply what changed; None when there is nothing more."""
+        batch = await self._feed.changes_since(self.revision)
+        if batch.changes or not batch.is_complete:
+            self._forget(batch)
+        has_more = batch.is_complete and batch.revision > self.revision
+        self.revision = batch.revision
+        return batch if has_more else None
+
+    def _succeeded(self, started: float) -> None:
+        if self.is_degraded:
+            logger.warning("the store answers again")
+        self.is_degraded = False
+        self._read_at = started
+        # From before the reading: a change committed while it ran may not be in it.
+        self.serve_until = started + PROMISE_SECONDS
+
+    def _failed(self, error: Exception) -> None:
+        now = self._monotonic()
+        if not self.is_degraded:
+            logger.warning("the store cannot be read; known keys are served for up to %ss: %s", self._max_stale, error)
+        self.is_degraded = True
+        self._retry_at = now + POLL_SECONDS / 2
+        self.serve_until = min(now + PROMISE_SECONDS, self._read_at + self._max_stale)

@@ -1,0 +1,215 @@
+"""The way of one request, from facts to decision: `begin` without ever waiting, `resume` where something must be asked.
+
+A cached request is decided by `begin` alone. The order of checks is the contract's (section 5) and is the same on
+both ways: what a cache gives is who, and everything else is asked again on every request.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+from urllib.parse import unquote_to_bytes
+
+from gateway_auth.core import decide
+from gateway_auth.core.cachekey import partitions_of
+from gateway_auth.core.credential import Absent, ApiKey, Repeated, extract
+from gateway_auth.core.decision import Allow, Decision, Deny, Reason
+from gateway_auth.core.keys import VerifiedKey
+from gateway_auth.core.limits import NO_LIMITS, LimitOutcome, LimitSet
+from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS
+from gateway_auth.core.policy import Policy
+from gateway_auth.core.principal import ANONYMOUS, Principal
+from gateway_auth.core.request import RequestFacts
+from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.engine.api_key import Invalid, KeyVerifier
+from gateway_auth.engine.brake import Brake
+from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.needs import Need, TakeLimits, VerifyKey
+from gateway_auth.errors import StoreUnavailable
+from gateway_auth.ports import Clock, LimitStore
+
+_KEPT_IN_SHADOW = frozenset(
+    (
+        Reason.INSUFFICIENT_SCOPE,
+        Reason.INSUFFICIENT_ROLE,
+        Reason.RATE_LIMITED,
+        Reason.REFERRER_NOT_ALLOWED,
+        Reason.APPLICATION_NOT_ALLOWED,
+        Reason.REQUEST_NOT_ALLOWED,
+        Reason.NETWORK_NOT_ALLOWED,
+    )
+)
+"""Refusals after which a route in shadow mode still says who it was; after all others nobody was proven."""
+
+_DECISIONS = (Allow, Deny)
+
+
+class Engine:
+    """Decides. One per worker; everything it holds is of one configuration."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        keys: KeyVerifier,
+        limits: LimitStore,
+        brake: Brake,
+        changes: ChangeFollower,
+        clock: Clock,
+    ) -> None:
+        self.rules = rules
+        self._is_https_required = rules.is_https_required
+        self._match = rules.routes.match
+        self._format = rules.key_format
+        self._marker = rules.key_format.marker
+        self._recall = keys.recall
+        self._verify = keys.verify
+        self._take_now = limits.take_now
+        self._take = limits.take
+        self._brake = brake
+        self._changes = changes
+        self._now = clock.now
+
+    def begin(self, facts: RequestFacts) -> Decision | Need:
+        """The decision, or what has to be awaited for it."""
+        if self._is_https_required and not facts.is_tls:
+            return Deny(Reason.HTTPS_REQUIRED)
+        policy = self._match(facts.method, facts.path)
+        is_anonymous = False
+        if facts.method == "OPTIONS" and facts.preflight_method is not None:
+            policy, is_anonymous = self._route_preflight(facts.preflight_method, facts.path, policy)
+        if policy is None:
+            return Deny(Reason.NO_MATCHING_ROUTE)
+        result = self._judge(policy, facts, is_anonymous or policy.access == "public")
+        return self._shadow(result) if policy.is_shadow else result
+
+    async def decide(self, facts: RequestFacts) -> Decision:
+        """The decision, waiting where that is needed."""
+        result = self.begin(facts)
+        return result if isinstance(result, _DECISIONS) else await self.resume(result)
+
+    async def resume(self, need: Need) -> Decision:
+        """Wait for what a decision needs, and decide."""
+        result: Decision | Need = need
+        while not isinstance(result, _DECISIONS):
+            policy = result.policy
+            result = await self._fulfil(result)
+            if policy.is_shadow:
+                result = self._shadow(result)
+        return result
+
+    # -- the steps ------------------------------------------------------------------------------------------------
+
+    def _route_preflight(self, method: str, path: str, otherwise: Policy | None) -> tuple[Policy | None, bool]:
+        """The route a preflight asks about, and whether it passes unauthenticated there."""
+        asked_for = self._match(method, path)
+        if asked_for is not None and asked_for.is_preflight_passed:
+            return asked_for, True
+        return otherwise or asked_for, False
+
+    def _judge(self, policy: Policy, facts: RequestFacts, is_anonymous: bool) -> Decision | Need:
+        denial = decide.before_verify(policy, facts)
+        if denial is not None:
+            return denial
+        if not is_anonymous and not self._brake.is_idle:
+            wait_seconds = self._brake.wait_seconds(facts.client)
+            if wait_seconds:
+                return Deny(Reason.TOO_MANY_FAILURES, policy, retry_after_seconds=wait_seconds)
+        if facts.query:
+            exposed_key_id = self._find_exposed(facts.query)
+            if exposed_key_id is not None:
+                return Deny(Reason.CREDENTIAL_IN_URL, policy, exposed_key_id=exposed_key_id)
+        if is_anonymous:
+            return self._conclude(policy, facts, ANONYMOUS, policy.limits)
+        return self._authenticate(policy, facts)
+
+    def _find_exposed(self, query: bytes) -> str | None:
+        """The id of a key of ours that stands in the query, plainly or percent-encoded."""
+        if b"%" in query:
+            query = unquote_to_bytes(query)
+        return self._format.find(query) if self._marker in query else None
+
+    def _authenticate(self, policy: Policy, facts: RequestFacts) -> Decision | Need:
+        credential = extract(facts, self._format)
+        if isinstance(credential, ApiKey) and "api_key" in policy.credentials:
+            key = self._recall(credential.presented)
+            if key is None:
+                return VerifyKey(policy, facts, credential.presented)
+            return self._with_key(policy, facts, key)
+        if isinstance(credential, Repeated):
+            return Deny(Reason.AMBIGUOUS_CREDENTIALS, policy)
+        if isinstance(credential, Absent):
+            if policy.access == "optional":
+                return self._conclude(policy, facts, ANONYMOUS, policy.limits)
+            return Deny(Reason.CREDENTIAL_REQUIRED, policy)
+        return self._invalid(policy, facts)
+
+    def _invalid(self, policy: Policy, facts: RequestFacts) -> Deny:
+        self._brake.failed(facts.client)
+        return Deny(Reason.INVALID_CREDENTIAL, policy)
+
+    def _with_key(self, policy: Policy, facts: RequestFacts, key: VerifiedKey | Invalid) -> Decision | Need:
+        if isinstance(key, Invalid):
+            return self._invalid(policy, facts)
+        if not self._brake.is_idle:
+            self._brake.succeeded(facts.client)
+        now = self._now()
+        denial = decide.key_state(policy, key, now)
+        if denial is not None:
+            return denial
+        principal = key.principal_at(now)
+        if key.restrictions is not None:
+            denial = decide.key_restrictions(policy, key.restrictions, principal, facts)
+            if denial is not None:
+                return denial
+        limits = policy.limits if key.limits is NO_LIMITS else policy.limits.joined(key.limits)
+        return self._conclude(policy, facts, principal, limits)
+
+    def _conclude(
+        self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet
+    ) -> Decision | Need:
+        """Everything that does not depend on how the principal was proven."""
+        denial = decide.authorization(policy, principal, facts)
+        if denial is not None:
+            return denial
+        if not limits.limits:
+            return Allow(policy, principal, is_degraded=self._changes.is_degraded)
+        partitions = partitions_of(limits.bys, principal, facts.client)
+        outcome = self._take_now(limits, partitions)
+        if outcome is None:
+            return TakeLimits(policy, principal, limits, partitions)
+        return self._with_limits(policy, principal, limits, outcome)
+
+    def _with_limits(
+        self, policy: Policy, principal: Principal, limits: LimitSet, outcome: LimitOutcome
+    ) -> Decision:
+        if outcome.is_admitted:
+            return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
+        return Deny(
+            Reason.RATE_LIMITED,
+            policy,
+            principal,
+            retry_after_seconds=outcome.retry_after_seconds,
+            limits=limits,
+            outcome=outcome,
+        )
+
+    async def _fulfil(self, need: Need) -> Decision | Need:
+        match need:
+            case VerifyKey(policy, facts, presented):
+                try:
+                    key = await self._verify(presented)
+                except StoreUnavailable:
+                    return Deny(
+                        Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS
+                    )
+                return self._with_key(policy, facts, key)
+            case TakeLimits(policy, principal, limits, partitions):
+                return self._with_limits(policy, principal, limits, await self._take(limits, partitions))
+            case _:
+                assert_never(need)
+
+    def _shadow(self, result: Decision | Need) -> Decision | Need:
+        """A route in shadow mode lets pass what it would have refused, and says so."""
+        if not isinstance(result, Deny) or result.policy is None:
+            return result
+        principal = result.principal if result.reason in _KEPT_IN_SHADOW else None
+        return Allow(result.policy, principal or ANONYMOUS, shadowed=result.reason)

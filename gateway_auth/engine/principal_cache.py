@@ -1,0 +1,75 @@
+"""Remembers keys: who they are, never what was decided about them. It knows nothing of stores and of waiting."""
+
+from __future__ import annotations
+
+from cachetools import TTLCache
+
+from gateway_auth.core.keys import VerifiedKey
+from gateway_auth.core.memo import Generations
+from gateway_auth.ports import ChangeBatch, Clock
+
+MAX_KEYS = 16_384
+MAX_UNKNOWN = 10_000
+UNKNOWN_SECONDS = 5.0
+
+
+class CachedKey:
+    """A stored key in its judging form, as of `revision`, until `dies_at` (monotonic seconds).
+
+    `fingerprint` is that of the one text that was verified against it, None until one was.
+    """
+
+    __slots__ = ("dies_at", "fingerprint", "key", "revision")
+
+    def __init__(self, key: VerifiedKey, revision: int, dies_at: float) -> None:
+        self.key = key
+        self.revision = revision
+        self.dies_at = dies_at
+        self.fingerprint: bytes | None = None
+
+
+class PrincipalCache:
+    """Known keys by key id, and, in a partition of their own so that guesses cannot push those out, unknown ids.
+
+    `recall(key_id)` is what is known of a key, or None.
+    """
+
+    def __init__(self, clock: Clock, *, max_keys: int = MAX_KEYS, max_unknown: int = MAX_UNKNOWN) -> None:
+        self._known: Generations[bytes, CachedKey] = Generations(max_keys)
+        self._unknown: TTLCache[bytes, bool] = TTLCache(max_unknown, UNKNOWN_SECONDS, timer=clock.monotonic)
+        self.recall = self._known.__getitem__
+
+    def is_unknown(self, key_id: bytes) -> bool:
+        """Whether the store said a moment ago that there is no such key."""
+        return key_id in self._unknown
+
+    def put(self, key_id: bytes, entry: CachedKey) -> None:
+        """Remember a key."""
+        self._known.put(key_id, entry)
+
+    def put_unknown(self, key_id: bytes) -> None:
+        """Remember that there is no such key."""
+        self._unknown[key_id] = True
+
+    def discard(self, key_id: bytes) -> None:
+        """Forget what is known of one id."""
+        self._known.discard(key_id)
+        self._unknown.pop(key_id, None)
+
+    def forget(self, batch: ChangeBatch) -> None:
+        """Forget what changed; everything, when the log no longer tells what did."""
+        if not batch.is_complete:
+            self._known.clear()
+            self._unknown.clear()
+            return
+        changed_apps = set()
+        for change in batch.changes:
+            if change.kind == "app":
+                changed_apps.add(change.object_id)
+            else:
+                self.discard(change.object_id.encode())
+        if changed_apps:
+            self._known.discard_where(lambda entry: entry.key.app.id in changed_apps)
+
+    def __len__(self) -> int:
+        return self._known.held() + len(self._unknown)

@@ -1,0 +1,42 @@
+"""One call for many callers who ask for the same thing at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class SingleFlight(Generic[K, V]):
+    """Callers who come while a call for their key is under way share its answer or its exception.
+
+    The call runs in a task of its own: a caller who is cancelled leaves it to the others.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[K, asyncio.Task[V]] = {}
+
+    async def do(self, key: K, call: Callable[[], Awaitable[V]]) -> V:
+        """The answer of `call`, or of the call for the same key that is already under way."""
+        flight = self._flights.get(key)
+        if flight is None or flight.done():
+            flight = asyncio.ensure_future(_run(call))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda _: self._land(key))
+        return await asyncio.shield(flight)
+
+    def _land(self, key: K) -> None:
+        flight = self._flights.pop(key, None)
+        if flight is not None and not flight.cancelled():
+            # Seen here so that a flight all of whose callers left does not complain when it is collected.
+            flight.exception()
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+
+async def _run(call: Callable[[], Awaitable[V]]) -> V:
+    return await call()

@@ -1,0 +1,85 @@
+"""What goes wrong for operators and programmers. A refused request is a value (`core.decision.Deny`), never one of these.
+
+    GatewayAuthError
+    ├── ConfigError            the configuration cannot be used; carries every problem found
+    ├── StoreError             the store answered, but not as needed
+    │   ├── StoreUnavailable   an outage: unreachable, locked, full
+    │   └── StoreSchemaError   older (run `store upgrade`) or newer than this program
+    ├── LifecycleError         a management change was refused
+    │   ├── NotFound           no such app or key
+    │   ├── Conflict           the object's state forbids it
+    │   └── InvalidInput       a field has an unusable value
+    ├── BodyTooLarge           a request body passed the configured cap while it was read
+    └── MiddlewareMissing      `requires` was reached by a request that GatewayAuth never judged
+"""
+
+from __future__ import annotations
+
+
+class GatewayAuthError(Exception):
+    """Base of every exception gateway-auth raises on purpose."""
+
+
+class Problem:
+    """One configuration problem: where (`routes[3].limits[0].rate`) and what to do about it."""
+
+    __slots__ = ("message", "path")
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path = path
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+    def __repr__(self) -> str:
+        return f"Problem({str(self)!r})"
+
+
+class ConfigError(GatewayAuthError):
+    """The configuration cannot be used. `problems` lists everything found, not only the first."""
+
+    def __init__(self, problems: list[Problem] | str) -> None:
+        self.problems = [Problem("", problems)] if isinstance(problems, str) else problems
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StoreError(GatewayAuthError):
+    """The store answered, but not as needed. The text is one line that says what to do."""
+
+
+class StoreUnavailable(StoreError):
+    """An outage of the store: unreachable, locked or full. Requests get 503, never 401."""
+
+
+class StoreSchemaError(StoreError):
+    """The store's schema is older or newer than this program expects."""
+
+
+class LifecycleError(GatewayAuthError):
+    """A management change was refused; nothing was changed."""
+
+
+class NotFound(LifecycleError):
+    """No such app or key."""
+
+
+class Conflict(LifecycleError):
+    """The state of the object forbids the change."""
+
+
+class InvalidInput(LifecycleError):
+    """A field has an unusable value; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        self.message = message
+        super().__init__(f"{field}: {message}")
+
+
+class BodyTooLarge(GatewayAuthError):
+    """A request body passed `gateway.max_body_bytes` while it was read."""
+
+
+class MiddlewareMissing(GatewayAuthError):
+    """`requires` was reached by a request that GatewayAuth never judged, so it is refused."""

@@ -1,0 +1,159 @@
+"""What can be done with keys. Knows no command line, no HTTP and no database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from gateway_auth.core.keyformat import KeyFormat
+from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.core.keys import KeyRecord
+from gateway_auth.errors import Conflict, InvalidInput, NotFound
+from gateway_auth.lifecycle.apps import existing_app
+from gateway_auth.lifecycle.create_key import CreatedKey, KeyMint
+from gateway_auth.lifecycle.events import key_event
+from gateway_auth.lifecycle.input import (
+    MAX_PAGE,
+    check_environment,
+    check_id,
+    check_page,
+    check_scope,
+    parse_duration,
+)
+from gateway_auth.lifecycle.key_fields import KeyFields, with_fields
+from gateway_auth.lifecycle.key_states import disabled, enabled, granted, refuse_revoked, revoked
+from gateway_auth.lifecycle.verify_key import KeyCheck, check_key
+from gateway_auth.ports import Clock, Random, Registry, Transaction
+
+_DRAWS = 8
+
+
+class ManageKeys:
+    """Keys, one operation per method.
+
+    `actor` says who acts, for the audit: `cli:alice`. Every method raises StoreUnavailable for an outage,
+    NotFound for an unknown id, InvalidInput for a value that cannot be, Conflict where the state forbids it.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Clock,
+        random: Random,
+        *,
+        key_format: KeyFormat,
+        peppers: PepperRing,
+        max_lifetime_days: int = 0,
+    ) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._format = key_format
+        self._peppers = peppers
+        self._mint = KeyMint(random, key_format, peppers, max_lifetime_days)
+
+    async def create(self, actor: str, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
+        """A new, active key of an active app. The answer is the only place its secret exists."""
+        checked_environment = check_environment(environment)
+        async with self._registry.transaction() as transaction:
+            now = self._clock.now()
+            app = await existing_app(transaction, app_id)
+            if app.status != "active":
+                raise Conflict(f"app {app.id} is disabled; enable it before creating keys")
+            blank = self._mint.blank(app.id, checked_environment, actor, now)
+            created = await self._draw(transaction, self._mint.with_fields(blank, fields, now))
+            await transaction.keys.save(created.record)
+            await transaction.record(key_event(now, actor, "create", None, created.record))
+        return created
+
+    async def get(self, key_id: str) -> KeyRecord:
+        """The key."""
+        async with self._registry.transaction() as transaction:
+            return await _existing_key(transaction, key_id)
+
+    async def page(
+        self, *, limit: int = 100, after: str = "", app_id: str | None = None
+    ) -> Sequence[KeyRecord]:
+        """At most `limit` (1 to 1000) keys in order of id, of one app or of all. A short page is the last."""
+        check_page(limit, after)
+        async with self._registry.transaction() as transaction:
+            if app_id is not None:
+                await existing_app(transaction, app_id)
+            return await transaction.keys.page(limit=limit, after=after, app_id=app_id)
+
+    async def iterate(self, app_id: str | None = None) -> AsyncIterator[KeyRecord]:
+        """Every key in order of id, read page by page: no transaction stays open in between."""
+        page = await self.page(limit=MAX_PAGE, app_id=app_id)
+        while page:
+            for key in page:
+                yield key
+            is_last = len(page) < MAX_PAGE
+            page = () if is_last else await self.page(limit=MAX_PAGE, after=page[-1].id, app_id=app_id)
+
+    async def update(self, actor: str, key_id: str, fields: KeyFields) -> KeyRecord:
+        """Set the fields given, also of a disabled or expired key."""
+
+        def updated(key: KeyRecord, now: float) -> KeyRecord:
+            refuse_revoked(key)
+            return with_fields(key, fields, now, self._mint.max_lifetime_days)
+
+        return await self._change(actor, "update", key_id, updated)
+
+    async def disable(self, actor: str, key_id: str) -> KeyRecord:
+        """Stop the key until it is enabled again. Nothing happens to one that is disabled."""
+        return await self._change(actor, "disable", key_id, disabled)
+
+    async def enable(self, actor: str, key_id: str) -> KeyRecord:
+        """Let a disabled key work again. Nothing happens to one that is active."""
+        return await self._change(actor, "enable", key_id, enabled)
+
+    async def revoke(self, actor: str, key_id: str) -> KeyRecord:
+        """Stop the key for good; it stays listed. Nothing happens to one that is revoked."""
+        return await self._change(actor, "revoke", key_id, revoked)
+
+    async def grant(self, actor: str, key_id: str, scope: str, expires_in: str) -> KeyRecord:
+        """Add a scope for a time, or prolong it: a grant that ends later stays. Ended grants are dropped."""
+        checked_scope = check_scope(scope)
+        seconds = parse_duration("expires_in", expires_in)
+        if seconds is None:
+            raise InvalidInput("expires_in", "a grant has an end; update the key's scopes for a lasting one")
+        return await self._change(
+            actor, "grant", key_id, lambda key, now: granted(key, checked_scope, int(now) + seconds, now)
+        )
+
+    async def delete(self, actor: str, key_id: str) -> KeyRecord:
+        """Delete the key for good; the audit keeps its tombstone."""
+        async with self._registry.transaction() as transaction:
+            key = await _existing_key(transaction, key_id)
+            await transaction.keys.delete(key.id)
+            await transaction.record(key_event(self._clock.now(), actor, "delete", key, None))
+        return key
+
+    async def verify(self, presented_key: str) -> KeyCheck:
+        """What a text is, for operators: one of our keys or not, the secret right or not, the key's state."""
+        async with self._registry.transaction() as transaction:
+            return await check_key(transaction, presented_key, self._format, self._peppers)
+
+    async def _draw(self, transaction: Transaction, record: KeyRecord) -> CreatedKey:
+        for _ in range(_DRAWS):
+            minted = self._mint.draw(record.environment)
+            if await transaction.keys.get(minted.key_id) is None:
+                return self._mint.sealed(record, minted)
+        raise Conflict("no free key id was drawn; the random source repeats itself")
+
+    async def _change(
+        self, actor: str, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]
+    ) -> KeyRecord:
+        async with self._registry.transaction() as transaction:
+            before = await _existing_key(transaction, key_id)
+            now = self._clock.now()
+            after = change(before, now)
+            if after != before:
+                await transaction.keys.save(after)
+                await transaction.record(key_event(now, actor, action, before, after))
+        return after
+
+
+async def _existing_key(transaction: Transaction, key_id: str) -> KeyRecord:
+    key = await transaction.keys.get(check_id("key", key_id))
+    if key is None:
+        raise NotFound(f"there is no key {key_id}")
+    return key

@@ -1,0 +1,119 @@
+"""The proxy as an ASGI app: forwards what has been judged, answers what could not be.
+
+Decides nothing about access. Expects a scope that the middleware has cleaned: credentials and foreign
+identity removed, ours set, the canonical path in `raw_path`, and the verdict's facts under `gateway_auth`
+(`request.Judged`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Receive, Scope, Send
+
+from gateway_auth.proxy.exchange import Exchange, Patience
+from gateway_auth.proxy.failures import ClientLeft, ExchangeFailed, ResponseBroken
+from gateway_auth.proxy.limits import ProxyLimits
+from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.request import Judged, request_head
+from gateway_auth.proxy.sweep import Sweep
+from gateway_auth.proxy.upstream import InvalidUpstream, Upstream, parse_upstream
+
+Respond = Callable[[Send, str, str], Awaitable[None]]
+"""`send`, the contract's code, the request id: answers with problem+json."""
+
+_POLICY_VIOLATION = 1008
+
+logger = logging.getLogger(__name__)
+
+
+class ProxyApp:
+    """One per worker. Opens nothing before the first request; belongs to the event loop that brings it."""
+
+    def __init__(
+        self, default_upstream: Upstream | None, *, respond: Respond, limits: ProxyLimits | None = None
+    ) -> None:
+        self._default_upstream = default_upstream
+        self._respond = respond
+        self._limits = limits or ProxyLimits()
+        self._sweep: Sweep | None = None
+        self._patience = Patience(head_ticks=0, idle_ticks=0)
+        # Keyed by the URLs of the configuration's routes: bounded by it, and each is parsed once.
+        self._pools: dict[str | None, Pool] = {}
+        self._pools_by_upstream: dict[Upstream, Pool] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward HTTP; refuse WebSocket; take part in the lifespan."""
+        if scope["type"] == "http":
+            await self._forward(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await _refuse_websocket(receive, send)
+        else:
+            await self._live(receive, send)
+
+    async def aclose(self) -> None:
+        """Close what is idle; exchanges in flight may finish, their connections are closed after them."""
+        for pool in self._pools_by_upstream.values():
+            pool.close()
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        judged: Judged = scope["gateway_auth"]
+        exchange: Exchange | None = None
+        try:
+            pool = self._pools.get(judged.upstream) or self._pool(judged.upstream)
+            head = request_head(scope, judged.client_address, pool.host)
+            exchange = Exchange(
+                head, receive, send, pool=pool, sweep=self._sweep_here(), patience=self._patience
+            )
+            await exchange.run()
+        except ExchangeFailed as failure:
+            logger.warning("request %s: %s: %s", judged.request_id, failure.code, failure)
+            if exchange is not None and exchange.has_begun:
+                raise ResponseBroken(f"request {judged.request_id}: {failure}") from failure
+            await self._respond(send, failure.code, judged.request_id)
+        except ClientLeft:
+            return
+
+    def _pool(self, url: str | None) -> Pool:
+        """The pool for a route's URL, made on first use. Routes to the same upstream share one."""
+        try:
+            upstream = self._default_upstream if url is None else parse_upstream(url)
+        except InvalidUpstream as error:
+            raise ExchangeFailed(str(error)) from error
+        if upstream is None:
+            raise ExchangeFailed("neither the route nor the configuration names an upstream")
+        pool = self._pools_by_upstream.get(upstream)
+        if pool is None:
+            pool = Pool(upstream, self._limits, self._sweep_here(), asyncio.get_running_loop())
+            self._pools_by_upstream[upstream] = pool
+        self._pools[url] = pool
+        return pool
+
+    def _sweep_here(self) -> Sweep:
+        sweep = self._sweep
+        if sweep is None:
+            limits = self._limits
+            self._sweep = sweep = Sweep(asyncio.get_running_loop(), limits.tick_seconds)
+            self._patience = Patience(
+                head_ticks=sweep.ticks(limits.head_timeout_seconds),
+                idle_ticks=sweep.ticks(limits.idle_timeout_seconds),
+            )
+        return sweep
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.aclose()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+async def _refuse_websocket(receive: Receive, send: Send) -> None:
+    """Before acceptance: the server answers the handshake with 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

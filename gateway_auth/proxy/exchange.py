@@ -1,0 +1,195 @@
+"""One request and its response, between an ASGI server and an upstream connection.
+
+Knows no policy and no identity. The quick way – no body or a small one, an answer that comes at once – runs
+without a task or a timer of its own. Only an exchange that outlives a tick of the sweep, or that streams a
+request body, gets a task beside it (`_tend`), which also notices that the client has left: servers accept
+`send` silently from then on, they tell only through `receive`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from starlette.types import Receive, Send
+
+from gateway_auth.proxy.body import RequestBody
+from gateway_auth.proxy.connection import UpstreamConnection
+from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout
+from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.request import RequestHead
+from gateway_auth.proxy.response import ResponseReader
+from gateway_auth.proxy.sweep import Sweep
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """Timeouts in ticks of the sweep."""
+
+    head_ticks: int
+    idle_ticks: int
+
+
+class Exchange:
+    """Used once: `run`. A failure before `has_begun` can still be answered.
+
+    After it the client must be dropped.
+    """
+
+    __slots__ = (
+        "_birth",
+        "_body",
+        "_connection",
+        "_deadline",
+        "_head",
+        "_is_waiting_for_client",
+        "_patience",
+        "_pool",
+        "_send",
+        "_sweep",
+        "_tender",
+        "has_begun",
+    )
+
+    def __init__(
+        self, head: RequestHead, receive: Receive, send: Send, *, pool: Pool, sweep: Sweep, patience: Patience
+    ) -> None:
+        self._head = head
+        self._body = RequestBody(receive, head.body_bytes)
+        self._send = send
+        self._pool = pool
+        self._sweep = sweep
+        self._patience = patience
+        self._connection: UpstreamConnection | None = None
+        self._tender: asyncio.Task[None] | None = None
+        self._is_waiting_for_client = False
+        self._deadline = 0
+        self._birth = sweep.now
+        self.has_begun = False
+
+    async def run(self) -> None:
+        """Raises `ExchangeFailed`, `ClientLeft`, or what `receive` raised.
+
+        The upstream connection is settled by then.
+        """
+        body = self._body
+        # The first piece is awaited before a connection is taken: a client that only promises a body holds
+        # none.
+        first = self._head.data if body.is_complete else self._head.data + await body.piece()
+        pool = self._pool
+        connection = pool.take() or await pool.connect()
+        try:
+            await self._converse(connection, first)
+        except ConnectionLost:
+            # The upstream closed an idle connection while this request was on its way: nothing of it was
+            # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
+            # attack P16).
+            if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
+                raise
+            await self._converse(await pool.connect(), first)
+
+    def on_tick(self, now: int) -> None:
+        """Called by the sweep while the upstream is involved."""
+        if now >= self._deadline:
+            self._fail(self._lateness())
+        elif self._tender is None and now > self._birth + 1:
+            self._tender = asyncio.get_running_loop().create_task(self._tend())
+
+    async def _converse(self, connection: UpstreamConnection, first: bytes) -> None:
+        """Everything on one connection. It is given back on every way out."""
+        self._connection = connection
+        self._await_upstream() if self._body.is_complete else self._await_progress()
+        self._sweep.add(self)
+        try:
+            reader = connection.begin(is_head=self._head.is_head)
+            connection.write(first)
+            if not self._body.is_complete:
+                self._tender = asyncio.get_running_loop().create_task(self._tend())
+            await self._read_head(connection, reader)
+            last = await self._pass_on(connection, reader)
+        finally:
+            self._settle(connection)
+        # The upstream is free again before the client has taken the end; a slow client holds no connection
+        # for it.
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def _read_head(self, connection: UpstreamConnection, reader: ResponseReader) -> None:
+        while connection.failure is None and not reader.status:
+            await connection.progress()
+        # Checked first: a response that is broken behind its head can still be answered with an error.
+        if connection.failure is not None:
+            raise connection.failure
+
+    async def _pass_on(self, connection: UpstreamConnection, reader: ResponseReader) -> bytes:
+        """Send the head and all of the body but its last bytes, which are returned."""
+        self._await_progress()
+        self.has_begun = True
+        await self._send({"type": "http.response.start", "status": reader.status, "headers": reader.headers})
+        if not (reader.is_complete or reader.buffered_bytes):
+            # Servers hold the head back until the first body message; event streams need it now.
+            await self._send({"type": "http.response.body", "body": b"", "more_body": True})
+        while not reader.is_complete:
+            if connection.failure is not None:
+                raise connection.failure
+            data = reader.take()
+            if not data:
+                await connection.progress()
+                continue
+            connection.resume()
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            self._await_progress()
+        return reader.take()
+
+    def _settle(self, connection: UpstreamConnection) -> None:
+        """No more ticks, no more reading from the client.
+
+        The connection is reused only if both sides said all.
+        """
+        self._sweep.discard(self)
+        self._connection = None
+        if self._tender is not None:
+            self._tender.cancel()
+            self._tender = None
+        self._pool.give_back(connection, is_reusable=self._body.is_complete)
+
+    async def _tend(self) -> None:
+        """Send the rest of the request body, then wait for the client to leave."""
+        try:
+            await self._send_rest()
+            await self._body.client_leaves()
+            self._fail(ClientLeft())
+        except Exception as error:  # noqa: BLE001 - whatever `receive` raised is raised again by `run`
+            self._fail(error)
+
+    async def _send_rest(self) -> None:
+        connection = self._connection
+        is_sent = self._body.is_complete
+        while connection is not None and connection.failure is None and not is_sent:
+            is_sent = await self._send_piece(connection)
+
+    async def _send_piece(self, connection: UpstreamConnection) -> bool:
+        """Wait for one piece from the client and for room towards the upstream; True after the last one."""
+        self._is_waiting_for_client = True
+        piece = await self._body.piece()
+        self._is_waiting_for_client = False
+        connection.write(piece)
+        await connection.drain()
+        if self._body.is_complete and not self.has_begun:
+            self._await_upstream()
+        else:
+            self._await_progress()
+        return self._body.is_complete
+
+    def _fail(self, error: Exception) -> None:
+        if self._connection is not None:
+            self._connection.fail(error)
+
+    def _lateness(self) -> Exception:
+        if self._is_waiting_for_client and not self.has_begun:
+            return RequestRefused("the client stopped sending its body")
+        return UpstreamTimeout("nothing came in time")
+
+    def _await_upstream(self) -> None:
+        self._deadline = self._sweep.now + self._patience.head_ticks
+
+    def _await_progress(self) -> None:
+        self._deadline = self._sweep.now + self._patience.idle_ticks

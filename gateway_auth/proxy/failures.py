@@ -1,0 +1,64 @@
+"""Why an exchange ended badly, and which answer that is.
+
+Knows the contract's codes, not their wording or status.
+
+    GatewayAuthError
+    ├── ExchangeFailed           answered with its `code` while no response has begun
+    │   ├── RequestRefused       malformed_request     ambiguous, or its body broke off
+    │   ├── UpstreamUnavailable  upstream_unavailable  refused, saturated, or not speaking HTTP
+    │   │   └── ConnectionLost                         closed or reset by the upstream
+    │   └── UpstreamTimeout      upstream_timeout
+    ├── ResponseBroken           raised to the server once a response has begun, so that it drops the client
+    └── ClientLeft               nobody is there to answer
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gateway_auth.errors import GatewayAuthError
+
+
+class ExchangeFailed(GatewayAuthError):
+    """No usable response; `code` is the contract's code of the answer.
+
+    The text is for the operator's log alone.
+    """
+
+    code: ClassVar[str] = "upstream_unavailable"
+
+
+class RequestRefused(ExchangeFailed):
+    """The request cannot be serialised without ambiguity, or its body is not what its head declared."""
+
+    code = "malformed_request"
+
+
+class UpstreamUnavailable(ExchangeFailed):
+    """The upstream could not be reached, went away, or answered something that is not a valid response."""
+
+    code = "upstream_unavailable"
+
+
+class ConnectionLost(UpstreamUnavailable):
+    """The upstream closed the connection, or it broke. On a reused one before any answer.
+
+    Worth one more attempt.
+    """
+
+
+class UpstreamTimeout(ExchangeFailed):
+    """The upstream did not connect, answer or go on in time."""
+
+    code = "upstream_timeout"
+
+
+class ResponseBroken(GatewayAuthError):
+    """A response that had begun cannot be completed.
+
+    Servers drop the client's connection on it (RFC 9112 section 8).
+    """
+
+
+class ClientLeft(GatewayAuthError):
+    """The client closed its connection."""

@@ -1,0 +1,187 @@
+"""Which connection to one upstream carries the next exchange. Must not know what is sent over it.
+
+Last in, first out: the warmest connection is reused and the others age until they are closed. A connection
+counts from the moment it is dialled until the event loop reports it closed, so `max_connections` is never
+exceeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from gateway_auth.proxy.connection import UpstreamConnection
+from gateway_auth.proxy.failures import UpstreamTimeout, UpstreamUnavailable
+from gateway_auth.proxy.limits import ProxyLimits
+from gateway_auth.proxy.sweep import Sweep
+from gateway_auth.proxy.upstream import Upstream
+
+
+class Pool:
+    """The connections of this worker to one upstream."""
+
+    __slots__ = (
+        "_connect_timeout_seconds",
+        "_idle",
+        "_is_closing",
+        "_keep_alive_ticks",
+        "_limits",
+        "_loop",
+        "_open",
+        "_slots",
+        "_sweep",
+        "_waiters",
+        "host",
+        "upstream",
+    )
+
+    def __init__(
+        self, upstream: Upstream, limits: ProxyLimits, sweep: Sweep, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.upstream = upstream
+        self.host = upstream.authority.encode("ascii")
+        self._limits = limits
+        self._loop = loop
+        self._sweep = sweep
+        self._keep_alive_ticks = sweep.ticks(limits.keep_alive_seconds)
+        self._idle: deque[UpstreamConnection] = deque()
+        self._open: set[UpstreamConnection] = set()
+        self._slots = limits.max_connections
+        self._waiters: deque[asyncio.Future[UpstreamConnection | None]] = deque()
+        self._is_closing = False
+        sweep.visit(self)
+
+    def take(self) -> UpstreamConnection | None:
+        """The connection used last, if one is idle. Does not wait."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open():
+                return connection
+        return None
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection, or the first to come free where no more may be opened.
+
+        Raises `ExchangeFailed`.
+        """
+        if self._is_closing:
+            raise UpstreamUnavailable("the proxy is shutting down")
+        if self._slots > 0:
+            self._slots -= 1
+            return await self._dial()
+        if len(self._waiters) >= self._limits.max_waiting:
+            raise UpstreamUnavailable("too many requests wait for a connection")
+        handed_over = await self._wait_turn()
+        if handed_over is None:
+            return await self._dial()
+        # It may have been closed between being handed over and being received; `begin` reports that.
+        return handed_over
+
+    def give_back(self, connection: UpstreamConnection, *, is_reusable: bool) -> None:
+        """After an exchange. What is not reusable is closed at once, without waiting for unsent bytes."""
+        if not (connection.finish() and is_reusable) or self._is_closing:
+            connection.abort()
+            return
+        self._offer(connection)
+
+    def reap(self, now: int) -> bool:
+        """Close what has been idle too long: the upstream is about to do the same, and might win the race."""
+        idle = self._idle
+        while idle and idle[0].idle_since + self._keep_alive_ticks <= now:
+            idle.popleft().abort()
+        return bool(idle)
+
+    def close(self) -> None:
+        """Close idle connections now and the others after their exchange."""
+        self._is_closing = True
+        while self._idle:
+            self._idle.pop().abort()
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(UpstreamUnavailable("the proxy is shutting down"))
+
+    def _offer(self, connection: UpstreamConnection) -> None:
+        waiter = self._next_waiter()
+        if waiter is not None:
+            waiter.set_result(connection)
+            return
+        connection.idle_since = self._sweep.now
+        self._idle.append(connection)
+        self._sweep.wake()
+
+    def _next_waiter(self) -> asyncio.Future[UpstreamConnection | None] | None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _free_slot(self) -> None:
+        """A slot that is free goes to whoever waits longest, as leave to dial."""
+        waiter = self._next_waiter()
+        if waiter is not None:
+            waiter.set_result(None)
+        else:
+            self._slots += 1
+
+    def _closed(self, connection: UpstreamConnection) -> None:
+        if connection not in self._open:
+            return  # lost while dialling; `_dial` frees the slot
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._free_slot()
+
+    async def _dial(self) -> UpstreamConnection:
+        """Uses up the slot its caller took. A timer per connection, not per request, is affordable."""
+        upstream = self.upstream
+        connection = UpstreamConnection(self._loop, self._closed)
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_seconds):
+                await self._loop.create_connection(lambda: connection, upstream.host, upstream.port)
+        except TimeoutError:
+            self._give_up(connection)
+            raise UpstreamTimeout(f"{upstream.authority}: no connection in time") from None
+        except OSError as error:
+            self._give_up(connection)
+            raise UpstreamUnavailable(f"{upstream.authority}: {error}") from error
+        except BaseException:
+            self._give_up(connection)
+            raise
+        if connection.is_closed:
+            self._free_slot()
+        else:
+            self._open.add(connection)
+        return connection
+
+    def _give_up(self, connection: UpstreamConnection) -> None:
+        connection.abort()
+        self._free_slot()
+
+    async def _wait_turn(self) -> UpstreamConnection | None:
+        """A connection to go on with, or None: leave to dial, the slot is taken already."""
+        waiter: asyncio.Future[UpstreamConnection | None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_seconds):
+                return await waiter
+        except BaseException as error:
+            self._decline(waiter)
+            if isinstance(error, TimeoutError):
+                raise UpstreamTimeout(f"{self.upstream.authority}: no connection came free in time") from None
+            raise
+
+    def _decline(self, waiter: asyncio.Future[UpstreamConnection | None]) -> None:
+        """The waiter goes away; what it was given in the same moment goes to the next one."""
+        if not waiter.done():
+            waiter.cancel()
+        if waiter.cancelled():
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        elif waiter.exception() is None:
+            given = waiter.result()
+            if given is None:
+                self._free_slot()
+            elif not given.is_closed:
+                self._offer(given)

@@ -1,0 +1,210 @@
+"""Decides the bytes of a request's head as the upstream will read them.
+
+Must not know where it goes or who sent it. Nothing of the client's own bytes survives as framing: method,
+target, fields and framing are checked and written anew (RFC 9112 sections 6.3 and 11.2), so that gateway and
+upstream cannot disagree on where a request ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+from starlette.types import Scope
+
+from gateway_auth.proxy.failures import RequestRefused
+from gateway_auth.proxy.fields import (
+    CONNECTION,
+    CONTENT_LENGTH,
+    FORWARDED_PREFIX,
+    HOST,
+    REQUEST_FIELDS,
+    TRANSFER_ENCODING,
+    VIA,
+    is_reserved_look_alike,
+    listed_names,
+)
+
+NO_BODY = 0
+CHUNKED = -1
+
+# Two gateways in a row are a design; a request that comes by a fifth time is a loop (RFC 9110 section 7.6.3).
+MAX_VISITS = 4
+_PSEUDONYM = b"gateway-auth"
+_VIA_LINE = b"via: 1.1 " + _PSEUDONYM
+
+# RFC 9110 section 9.2.2.
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+_METHODS = {method: method.encode() for method in (*_IDEMPOTENT, "POST", "PATCH", "QUERY")}
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+# A blank would end the target early, a control character the line; `#` never is part of a target.
+_NOT_IN_TARGET = re.compile(rb"[\x00-\x20\x7f#]")
+
+
+class Judged(Protocol):
+    """What the judgement leaves for the proxy under `scope["gateway_auth"]`."""
+
+    @property
+    def upstream(self) -> str | None:
+        """URL chosen by the route; None: the default."""
+
+    @property
+    def client_address(self) -> str | None:
+        """Textual address of the client; None where there is none, as on a Unix socket."""
+
+    @property
+    def request_id(self) -> str:
+        """Ours; it stands in every answer and log line."""
+
+
+class RequestHead(msgspec.Struct, frozen=True):
+    """`data` up to and with the empty line. `body_bytes` is the declared length, `NO_BODY` or `CHUNKED`."""
+
+    data: bytes
+    body_bytes: int
+    is_head: bool
+    is_repeatable: bool
+    """May be sent a second time when a reused connection turns out dead: idempotent and without a body."""
+
+
+class _Special:
+    """What the fields said that the proxy reads itself."""
+
+    __slots__ = ("connection", "hosts", "lengths", "transfer_codings", "visits")
+
+    def __init__(self) -> None:
+        self.connection: list[bytes] = []
+        self.hosts: list[bytes] = []
+        self.lengths: list[bytes] = []
+        self.transfer_codings: list[bytes] = []
+        self.visits = 0
+
+
+def request_head(scope: Scope, client_address: str | None, default_host: bytes) -> RequestHead:
+    """The head to send for this scope. Raises `RequestRefused`."""
+    method: str = scope["method"]
+    special = _Special()
+    kept = _kept_fields(scope["headers"], special)
+    if special.connection:
+        kept = _without_listed(kept, special.connection)
+    body_bytes = _framing(special, scope["http_version"])
+    host = _host(special.hosts, scope["http_version"])
+    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + (host or default_host)]
+    lines += kept
+    if client_address is not None:
+        lines.append(b"x-forwarded-for: " + client_address.encode("ascii", "replace"))
+    if host:
+        lines.append(b"x-forwarded-host: " + host)
+    lines.append(b"x-forwarded-proto: https" if scope["scheme"] == "https" else b"x-forwarded-proto: http")
+    lines.append(_VIA_LINE)
+    if special.lengths:
+        lines.append(b"content-length: %d" % body_bytes)
+    elif body_bytes == CHUNKED:
+        lines.append(b"transfer-encoding: chunked")
+    return RequestHead(
+        data=_joined(lines),
+        body_bytes=body_bytes,
+        is_head=method == "HEAD",
+        is_repeatable=body_bytes == NO_BODY and method in _IDEMPOTENT,
+    )
+
+
+def _kept_fields(headers: Iterable[tuple[bytes, bytes]], special: _Special) -> list[bytes]:
+    """`name: value` of every field that passes. Names are lower-case in ASGI."""
+    kept: list[bytes] = []
+    for field in headers:
+        name = field[0]
+        meaning = REQUEST_FIELDS.get(name)
+        if meaning is not None:
+            _note(meaning, field, special, kept)
+        elif name.startswith(FORWARDED_PREFIX) or (b"_" in name and is_reserved_look_alike(name)):
+            continue
+        else:
+            kept.append(b": ".join(field))
+    return kept
+
+
+def _note(meaning: int, field: tuple[bytes, bytes], special: _Special, kept: list[bytes]) -> None:
+    value = field[1]
+    if meaning == HOST:
+        special.hosts.append(value)
+    elif meaning == CONTENT_LENGTH:
+        special.lengths.append(value)
+    elif meaning == TRANSFER_ENCODING:
+        special.transfer_codings.append(value)
+    elif meaning == CONNECTION:
+        special.connection.append(value)
+    elif meaning == VIA:
+        special.visits += value.lower().count(_PSEUDONYM)
+        if special.visits > MAX_VISITS:
+            raise RequestRefused("the request goes round in a loop: its Via names this gateway too often")
+        kept.append(b": ".join(field))
+
+
+def _without_listed(kept: list[bytes], connection: list[bytes]) -> list[bytes]:
+    """RFC 9110 section 7.6.1. Framing and Host are not among `kept`, so no list can remove them."""
+    listed = listed_names(connection)
+    return [line for line in kept if line.partition(b":")[0] not in listed]
+
+
+def _framing(special: _Special, http_version: str) -> int:
+    """RFC 9112 section 6.3: one valid length, or chunked, or no body.
+
+    Anything else is an attempt to smuggle.
+    """
+    if special.transfer_codings:
+        if special.lengths or len(special.transfer_codings) > 1 or http_version in ("1", "1.0"):
+            raise RequestRefused("Transfer-Encoding beside other framing, repeated, or in HTTP/1.0")
+        if special.transfer_codings[0].strip(b" \t").lower() != b"chunked":
+            raise RequestRefused("a Transfer-Encoding other than chunked")
+        return CHUNKED
+    if not special.lengths:
+        # HTTP/2 frames bodies itself: there only the body can tell that there is one.
+        return NO_BODY if http_version.startswith("1") else CHUNKED
+    if len(special.lengths) > 1 or not _DIGITS.fullmatch(special.lengths[0]):
+        raise RequestRefused("Content-Length is repeated or not a number")
+    return int(special.lengths[0])
+
+
+def _host(hosts: list[bytes], http_version: str) -> bytes:
+    """The client's own, as judged; empty only where HTTP/1.0 sent none (RFC 9112 section 3.2)."""
+    if len(hosts) > 1:
+        raise RequestRefused("more than one Host")
+    host = hosts[0] if hosts else b""
+    if not host and http_version not in ("1", "1.0"):
+        raise RequestRefused("no Host")
+    return host
+
+
+def _method(method: str) -> bytes:
+    known = _METHODS.get(method)
+    if known is not None:
+        return known
+    # After CONNECT the connection would be a tunnel past the gateway.
+    if method == "CONNECT" or not _TOKEN.fullmatch(method):
+        raise RequestRefused("a method that is not forwarded")
+    return method.encode("ascii")
+
+
+def _target(scope: Scope) -> bytes:
+    """Byte for byte what was judged."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    target = b"%b?%b" % (path, query) if query else path
+    if _NOT_IN_TARGET.search(target):
+        raise RequestRefused("a character in the target that does not belong there")
+    if not target.startswith(b"/") and not (target == b"*" and scope["method"] == "OPTIONS"):
+        raise RequestRefused("a target that is no path")
+    return target
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    """One check over the whole head: no line break but ours, no NUL (RFC 9110 section 5.5)."""
+    data = b"\r\n".join(lines) + b"\r\n\r\n"
+    breaks = len(lines) + 1
+    if data.count(b"\n") != breaks or data.count(b"\r") != breaks or b"\0" in data:
+        raise RequestRefused("CR, LF or NUL inside a field")
+    return data

@@ -1,0 +1,5 @@
+"""Shared suites explain their failures like tests do."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.adapters.conformance", "tests.adapters.stores")

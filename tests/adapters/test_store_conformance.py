@@ -1,0 +1,16 @@
+"""Every store against the one suite."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.conformance import StoreConformance
+from tests.adapters.stores import STORES, Store
+
+
+class TestStore(StoreConformance):
+    @pytest.fixture(params=list(STORES))
+    async def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+        async with STORES[request.param](tmp_path) as store:
+            yield store

@@ -1,0 +1,260 @@
+"""Which connection an exchange gets, and when a request is sent a second time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway_auth.proxy import ProxyLimits
+from tests.proxy.asgi_client import QUICK, Client, ask, proxy, until
+from tests.proxy.upstreams import OK, Script, Upstream, Wire, always
+
+
+async def test_one_connection_serves_requests_one_after_another() -> None:
+    async with Upstream(always(OK)) as upstream:
+        app = proxy(upstream.url)
+        for _ in range(20):
+            assert (await ask(app)).status == 200
+    assert (len(upstream.wires), len(upstream.seen)) == (1, 20)
+
+
+async def test_the_connection_used_last_is_reused_first() -> None:
+    meeting = asyncio.Barrier(3)
+
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await meeting.wait()
+        while True:
+            await wire.play(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % wire.number)
+            await wire.read_request()
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url)
+        await asyncio.gather(*(ask(app) for _ in range(3)))
+        later = {(await ask(app)).body for _ in range(5)}
+    assert (len(upstream.wires), len(later)) == (3, 1)
+
+
+async def test_no_more_connections_are_opened_than_allowed_and_others_wait_their_turn() -> None:
+    async def script(wire: Wire) -> None:
+        while True:
+            await wire.read_request()
+            await asyncio.sleep(0.01)
+            await wire.play(OK)
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, ProxyLimits(max_connections=3))
+        answers = await asyncio.gather(*(ask(app) for _ in range(30)))
+    assert [answer.status for answer in answers] == [200] * 30
+    assert len(upstream.wires) == 3
+
+
+async def test_a_slot_whose_connection_broke_goes_to_whoever_waits() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await asyncio.sleep(0.01)
+        await wire.play(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, ProxyLimits(max_connections=2))
+        answers = await asyncio.gather(*(ask(app) for _ in range(12)))
+    assert ([answer.status for answer in answers], len(upstream.wires)) == ([200] * 12, 12)
+
+
+async def test_whoever_cannot_even_wait_is_answered_502_and_whoever_waits_in_vain_504() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await wire.closed()
+
+    limits = ProxyLimits(max_connections=1, max_waiting=1, connect_timeout_seconds=0.2, head_timeout_seconds=1.0)
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, limits)
+        answers = await asyncio.gather(*(ask(app) for _ in range(3)))
+    assert [answer.status for answer in answers] == [504, 504, 502]
+    assert len(upstream.wires) == 1
+
+
+async def test_slots_come_back_after_every_kind_of_ending() -> None:
+    endings = iter(
+        [
+            b"",
+            b"nonsense\r\n",
+            b"HTTP/1.1 101 No\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+            OK + b"x",
+        ]
+    )
+
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        if ending := next(endings, OK):
+            await wire.play(ending)
+        await wire.closed()
+
+    limits = ProxyLimits(max_connections=1, connect_timeout_seconds=2, head_timeout_seconds=0.1, tick_seconds=0.02)
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, limits)
+        statuses = [(await ask(app, "POST")).status for _ in range(6)]
+    assert statuses == [504, 502, 502, 200, 200, 200]
+
+
+async def test_an_idle_connection_is_closed_after_a_while() -> None:
+    async with Upstream(always(OK)) as upstream:
+        app = proxy(upstream.url, ProxyLimits(keep_alive_seconds=0.05, tick_seconds=0.02))
+        await ask(app)
+        await upstream.wires[0].ended()
+        await ask(app)
+    assert len(upstream.wires) == 2
+
+
+async def test_a_connection_the_upstream_closed_while_idle_is_not_used_again() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await wire.play(OK)
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url)
+        for _ in range(3):
+            assert (await ask(app, "POST")).status == 200
+            await upstream.wires[-1].ended()
+            await asyncio.sleep(0.02)
+    assert len(upstream.wires) == 3
+
+
+def stale(*, says: bytes = b"", resets: bool = False) -> Script:
+    """The first connection dies under its second request; later ones work."""
+
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await wire.play(OK)
+        await wire.read_request()
+        if wire.number == 0:
+            await wire.play(says)
+            if resets:
+                wire.reset()
+            return
+        await wire.play(OK)
+
+    return script
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+async def test_an_idempotent_request_on_a_stale_connection_is_sent_once_more(method: str, resets: bool) -> None:
+    async with Upstream(stale(resets=resets)) as upstream:
+        app = proxy(upstream.url)
+        await ask(app)
+        again = await ask(app, method)
+    assert (again.status, len(upstream.wires), len(upstream.seen)) == (200, 2, 3)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_any_other_request_is_never_sent_twice(method: str) -> None:
+    async with Upstream(stale()) as upstream:
+        app = proxy(upstream.url)
+        await ask(app)
+        again = await ask(app, method)
+    assert (again.status, len(upstream.wires), len(upstream.seen)) == (502, 1, 2)
+
+
+async def test_a_request_with_a_body_is_never_sent_twice() -> None:
+    async with Upstream(stale()) as upstream:
+        app = proxy(upstream.url)
+        await ask(app)
+        again = await ask(app, "PUT", "/", [("content-length", "1")], pieces=[b"x"])
+    assert (again.status, len(upstream.seen)) == (502, 2)
+
+
+async def test_once_the_upstream_has_said_anything_nothing_is_sent_twice() -> None:
+    async with Upstream(stale(says=b"H")) as upstream:
+        app = proxy(upstream.url)
+        await ask(app)
+        again = await ask(app)
+    assert (again.status, len(upstream.seen)) == (502, 2)
+
+
+async def test_on_a_fresh_connection_nothing_is_sent_twice() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+
+    async with Upstream(script) as upstream:
+        got = await ask(proxy(upstream.url))
+    assert (got.status, len(upstream.seen)) == (502, 1)
+
+
+async def test_the_second_attempt_is_the_last() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        if wire.number == 0:
+            await wire.play(OK)
+            await wire.read_request()
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url)
+        await ask(app)
+        again = await ask(app)
+    assert (again.status, len(upstream.seen)) == (502, 3)
+
+
+async def test_closing_lets_exchanges_in_flight_finish_and_keeps_nothing_open() -> None:
+    go = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await go.wait()
+        await wire.play(OK)
+        await wire.closed()
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url)
+        in_flight = asyncio.create_task(ask(app))
+        await until(lambda: len(upstream.seen) == 1)
+        await app.aclose()
+        go.set()
+        assert (await in_flight).status == 200
+        await upstream.wires[0].ended()
+
+
+async def test_closing_turns_away_those_who_wait_for_a_connection() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_request()
+        await wire.closed()
+
+    limits = ProxyLimits(max_connections=1, head_timeout_seconds=0.2, tick_seconds=0.02)
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, limits)
+        both = [asyncio.create_task(ask(app)) for _ in range(2)]
+        await until(lambda: len(upstream.seen) == 1)
+        await app.aclose()
+        assert [answer.status for answer in await asyncio.gather(*both)] == [504, 502]
+
+
+async def test_a_cancelled_request_gives_back_its_place() -> None:
+    async def script(wire: Wire) -> None:
+        while True:
+            seen = await wire.read_request()
+            if b"hang" not in seen.line:
+                await wire.play(OK)
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, ProxyLimits(max_connections=1))
+        holder = asyncio.create_task(ask(app, path="/hang"))
+        await until(lambda: len(upstream.seen) == 1)
+        waiting = [asyncio.create_task(ask(app)) for _ in range(3)]
+        await asyncio.sleep(0.02)
+        waiting[0].cancel()
+        holder.cancel()
+        answers = await asyncio.gather(holder, *waiting, return_exceptions=True)
+    assert [type(answer) is asyncio.CancelledError for answer in answers] == [True, True, False, False]
+    assert [answer.status for answer in answers[2:] if isinstance(answer, Client)] == [200, 200]
+
+
+async def test_no_task_and_no_timer_outlives_the_traffic() -> None:
+    async with Upstream(always(OK)) as upstream:
+        before = len(asyncio.all_tasks())
+        app = proxy(upstream.url, QUICK)
+        for _ in range(5):
+            await ask(app, "POST", "/", [("transfer-encoding", "chunked")], pieces=[b"a", b"b"])
+        await until(lambda: len(asyncio.all_tasks()) == before + 1)
+    assert len(upstream.wires) == 1
