@@ -103,8 +103,7 @@ class MemoryRegistry:
         # Every event of this store is a change, so event n has revision n.
         events = self.audit[revision : revision + MAX_BATCH]
         changes = tuple(
-            Change(number, event.object_kind, event.object_id)
-            for number, event in enumerate(events, revision + 1)
+            Change(number, event.object_kind, event.object_id) for number, event in enumerate(events, revision + 1)
         )
         return ChangeBatch(changes[-1].revision if changes else current, changes)
 

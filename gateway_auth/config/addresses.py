@@ -83,16 +83,12 @@ def parse_upstream(text: str) -> str:
     if "@" in parts.netloc:
         raise ValueError("holds a user name or password; an upstream takes none")
     if parts.path not in ("", "/") or "?" in text or "#" in text:
-        raise ValueError(
-            "must end after the port: the path of a request is forwarded as it came, byte for byte"
-        )
+        raise ValueError("must end after the port: the path of a request is forwarded as it came, byte for byte")
     host = parts.hostname
     if not _is_host(host, is_bracketed=parts.netloc.startswith("[")) or port == 0:
         raise ValueError(f"names no usable host and port; {example}")
     if is_metadata_host(host):
-        raise ValueError(
-            "is a link-local or metadata address, which hands out this machine's own credentials: refused"
-        )
+        raise ValueError("is a link-local or metadata address, which hands out this machine's own credentials: refused")
     authority = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{authority}" + (f":{port}" if port is not None else "")
 
@@ -114,9 +110,7 @@ def check_store_url(text: str) -> str:
     except ValueError as error:
         raise ValueError('cannot be read; write "postgresql://user:password@host:5432/database"') from error
     if not is_complete:
-        raise ValueError(
-            'names no host or no database; write "postgresql://user:password@host:5432/database"'
-        )
+        raise ValueError('names no host or no database; write "postgresql://user:password@host:5432/database"')
     return text
 
 

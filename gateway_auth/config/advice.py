@@ -10,11 +10,14 @@ from gateway_auth.config.schema_routes import LimitTable, RouteTable
 from gateway_auth.errors import Problem
 
 
-def find_warnings(
-    gateway: GatewayTable, routes: list[RouteTable], plans: dict[str, list[LimitTable]]
-) -> list[Problem]:
+def find_warnings(gateway: GatewayTable, routes: list[RouteTable], plans: dict[str, list[LimitTable]]) -> list[Problem]:
     """Warnings about a configuration without problems."""
-    return [*_about_gateway(gateway), *_about_routes(routes), *_about_plans(routes, plans)]
+    return [
+        *_about_gateway(gateway),
+        *_about_workers(gateway, routes, plans),
+        *_about_routes(routes),
+        *_about_plans(routes, plans),
+    ]
 
 
 def _about_gateway(gateway: GatewayTable) -> list[Problem]:
@@ -22,14 +25,21 @@ def _about_gateway(gateway: GatewayTable) -> list[Problem]:
     if gateway.failed_auth is None:
         warnings.append(problem(("gateway", "failed_auth"), "is off: nothing slows down guessing"))
     if not is_loopback(parse_listen(gateway.admin_listen)[0]):
-        message = (
-            "is reachable from other machines; the admin plane should stay on loopback or a private network"
-        )
+        message = "is reachable from other machines; the admin plane should stay on loopback or a private network"
         warnings.append(problem(("gateway", "admin_listen"), message))
     if gateway.client_address_header.lower() != "x-forwarded-for" and not gateway.trusted_proxies:
         message = "is never read: trusted_proxies is empty, so every client is the peer itself"
         warnings.append(problem(("gateway", "client_address_header"), message))
     return warnings
+
+
+def _about_workers(
+    gateway: GatewayTable, routes: list[RouteTable], plans: dict[str, list[LimitTable]]
+) -> list[Problem]:
+    if gateway.workers == 1 or not (any(plans.values()) or any(route.limits for route in routes)):
+        return []
+    message = f"limits are counted in each process: up to {gateway.workers} times each is admitted; 1 is exact"
+    return [problem(("gateway", "workers"), message)]
 
 
 def _about_routes(routes: list[RouteTable]) -> list[Problem]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway_auth.config.examine import Examined, Piece
+from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.problems import problem
 from gateway_auth.config.schema_issuers import IssuerTable
 from gateway_auth.config.schema_routes import RouteTable
-from gateway_auth.config.values import names_folded
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.routes import find_conflicts
 from gateway_auth.errors import Problem
@@ -19,7 +19,6 @@ def find_contradictions(examined: Examined) -> list[Problem]:
         *_unreachable(examined.routes),
         *_unverifiable(examined.routes, examined.issuers),
         *_header_with_two_meanings(examined),
-        *_workers_without_redis(examined),
     ]
 
 
@@ -32,9 +31,7 @@ def _repeated_ids(routes: list[Piece[RouteTable]]) -> list[Problem]:
         position = int(piece.path[1])
         first = seen.setdefault(piece.table.id, position)
         if first != position:
-            problems.append(
-                problem((*piece.path, "id"), f'"{piece.table.id}" is the id of routes[{first}] already')
-            )
+            problems.append(problem((*piece.path, "id"), f'"{piece.table.id}" is the id of routes[{first}] already'))
     return problems
 
 
@@ -74,18 +71,4 @@ def _header_with_two_meanings(examined: Examined) -> list[Problem]:
     name = gateway.client_address_header.lower()
     if name not in names_folded(api_keys.headers):
         return []
-    return [
-        problem(
-            ("api_keys", "headers"), f'"{name}" is gateway.client_address_header; one header cannot be both'
-        )
-    ]
-
-
-def _workers_without_redis(examined: Examined) -> list[Problem]:
-    gateway = examined.gateway.table
-    if gateway is None or gateway.workers == 1 or examined.redis is not None:
-        return []
-    message = (
-        "more than one worker would multiply every limit, which are counted in process; write workers = 1"
-    )
-    return [problem(("gateway", "workers"), message)]
+    return [problem(("api_keys", "headers"), f'"{name}" is gateway.client_address_header; one header cannot be both')]

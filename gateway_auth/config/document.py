@@ -88,13 +88,7 @@ def _example_path(name: str, annotation: object) -> Path:
 
 
 def _spelled(name: str, annotation: object) -> str:
-    return (
-        f"{name}[]"
-        if shape.is_list(annotation)
-        else f"{name}.*"
-        if shape.is_named_table(annotation)
-        else name
-    )
+    return f"{name}[]" if shape.is_list(annotation) else f"{name}.*" if shape.is_named_table(annotation) else name
 
 
 def _heading(name: str, annotation: object) -> str:
@@ -147,10 +141,7 @@ def _type(annotation: object) -> str:
 def _bounds(field: FieldInfo) -> str:
     """The allowed range of a number: `, 1 to 1024`."""
     limits = {
-        name: getattr(item, name)
-        for item in field.metadata
-        for name in ("ge", "gt", "le")
-        if hasattr(item, name)
+        name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le") if hasattr(item, name)
     }
     if "le" not in limits:
         return ""

@@ -50,9 +50,7 @@ class Examined(Struct):
 
 def examine(tables: dict[str, object]) -> Examined:
     """Fit `tables` to the schema."""
-    problems = [
-        unknown_key((key,), Document.model_fields) for key in tables if key not in Document.model_fields
-    ]
+    problems = [unknown_key((key,), Document.model_fields) for key in tables if key not in Document.model_fields]
     redis = tables.get("redis")
     return Examined(
         gateway=_section(GatewayTable, tables, "gateway", problems),

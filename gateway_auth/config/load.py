@@ -33,14 +33,13 @@ def load(
     """
     if isinstance(source, Configuration):
         if overrides:
-            raise ConfigError(
-                "a loaded Configuration cannot be overridden; load its source with overrides instead"
-            )
+            raise ConfigError("a loaded Configuration cannot be overridden; load its source with overrides instead")
         return source
     environ = os.environ if environ is None else environ
     found = read(source)
     origins, unplaced = apply_environment(found.tables, environ)
-    unmerged = merge(found.tables, overrides or {})
+    overridden, unmerged = merge(found.tables, overrides or {})
+    origins = {path: name for path, name in origins.items() if not _is_under(path, overridden)}
     examined = examine(found.tables)
     keyring, unusable = open_keyring(found.tables.get("secrets"), environ, found.folder)
     problems = [
@@ -54,6 +53,10 @@ def load(
     if problems or unplaced:
         raise ConfigError([*unplaced, *(_with_origin(problem, origins) for problem in problems)])
     return compile_configuration(examined, keyring, found)
+
+
+def _is_under(path: Path, others: list[Path]) -> bool:
+    return any(path[: len(other)] == other for other in others)
 
 
 def _with_origin(problem: Problem, origins: Mapping[Path, str]) -> Problem:

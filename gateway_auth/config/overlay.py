@@ -44,9 +44,7 @@ def environment_name(path: Path) -> str:
     return PREFIX + NESTING.join(str(part) for part in path).upper()
 
 
-def apply_environment(
-    tables: dict[str, object], environ: Mapping[str, str]
-) -> tuple[dict[Path, str], list[Problem]]:
+def apply_environment(tables: dict[str, object], environ: Mapping[str, str]) -> tuple[dict[Path, str], list[Problem]]:
     """Put every variable `GATEWAY_AUTH_A__B` at a.b of `tables`. Returns who set what, and what could not."""
     origins: dict[Path, str] = {}
     problems: list[Problem] = []
@@ -93,9 +91,7 @@ def _key(node: object, found: object, part: str, path: Path) -> str | int:
     """`part` of a variable's name as the key or position it means in `node`."""
     if isinstance(node, list):
         if not (part.isascii() and part.isdecimal()) or len(part) > 6:
-            raise Unplaceable(
-                path, f"is a list: a number must follow, such as {environment_name((*path, 0))}"
-            )
+            raise Unplaceable(path, f"is a list: a number must follow, such as {environment_name((*path, 0))}")
         if int(part) > len(node):
             raise Unplaceable(path, f"has {len(node)} entries: the next one to add is number {len(node)}")
         return int(part)
@@ -145,24 +141,38 @@ def _parse(text: str, found: object) -> object:
     return text if shape.is_text(found) and not isinstance(value, str) else value
 
 
-def merge(tables: dict[str, object], above: Mapping[str, object]) -> list[Problem]:
-    """Put what the command line says over `tables`. Names may be dotted; None says nothing."""
+def merge(tables: dict[str, object], above: Mapping[str, object]) -> tuple[list[Path], list[Problem]]:
+    """Put what the command line says over `tables`: what was set, and what is wrong with its form.
+
+    Names of the outermost level may be dotted, `gateway.listen`; None says nothing.
+    """
+    done: list[Path] = []
     problems: list[Problem] = []
     for name, value in above.items():
-        if value is None:
-            continue
         *folders, key = str(name).split(".")
-        cleaned, found = plain(value, (*folders, key))
+        for folder in reversed(folders):
+            key, value = folder, {key: value}
+        cleaned, found = plain({key: value}, ())
         problems += found
-        node = tables
-        for folder in folders:
-            inner = node.get(folder)
-            if not isinstance(inner, dict):
-                inner = node[folder] = {}
-            node = inner
-        existing = node.get(key)
-        if isinstance(existing, dict) and isinstance(cleaned, dict):
-            problems += merge(existing, cleaned)
-        else:
-            node[key] = cleaned
-    return problems
+        if isinstance(cleaned, dict):
+            done += _lay_over(tables, cleaned, ())
+    return done, problems
+
+
+def _lay_over(below: dict[str, object], above: dict[str, object], path: Path) -> list[Path]:
+    done: list[Path] = []
+    for key, value in above.items():
+        inner = below.get(key)
+        if isinstance(value, dict) and isinstance(inner, dict):
+            done += _lay_over(inner, value, (*path, key))
+        elif value is not None:
+            below[key] = _without_nothing(value)
+            done.append((*path, key))
+    return done
+
+
+def _without_nothing(value: object) -> object:
+    """`value` without the keys that say nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nothing(inner) for key, inner in value.items() if inner is not None}

@@ -83,9 +83,7 @@ def unknown_key(path: Path, known: Iterable[str]) -> Problem:
     """The problem of the key at the end of `path`, which is none of `known`."""
     key = str(path[-1])
     names = sorted(known)
-    return problem(
-        path, f"unknown key {shown(key)}" + (suggest(key, names) or f"; known are {', '.join(names)}")
-    )
+    return problem(path, f"unknown key {shown(key)}" + (suggest(key, names) or f"; known are {', '.join(names)}"))
 
 
 def explain(error: ValidationError, model: type[BaseModel], path: Path) -> list[Problem]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from gateway_auth.config.addresses import collide, parse_listen
+from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
@@ -23,7 +24,6 @@ from gateway_auth.config.values import (
     StoreUrl,
     StrippedHeader,
     Upstream,
-    names_folded,
     without_repeats,
 )
 from gateway_auth.core.headers import DEFAULT_STRIPPED
@@ -61,17 +61,13 @@ def _false_is_off(value: object) -> object:
 class GatewayTable(Table):
     """The gateway itself."""
 
-    realm: Realm = Field(
-        default="gateway", description="What the credentials are for, as challenges name it."
-    )
+    realm: Realm = Field(default="gateway", description="What the credentials are for, as challenges name it.")
     listen: Listen = Field(default="127.0.0.1:8080", description="Where requests are served.")
     admin_listen: Listen = Field(
         default="127.0.0.1:8081",
         description="Where admin API, portal and metrics are served; never on `listen`.",
     )
-    workers: int = Field(
-        default=1, ge=1, le=1024, description="Processes that serve. Without Redis there is one."
-    )
+    workers: int = Field(default=1, ge=1, le=1024, description="Processes that serve. Each counts limits by itself, so that only 1 is exact.")
     upstream: Upstream | None = Field(
         default=None, description="Where the standalone proxy forwards to when a route names no upstream.",
         examples=["http://127.0.0.1:9000"],
@@ -87,9 +83,7 @@ class GatewayTable(Table):
         "`forwarded`, or one with a single value.",
     )
     require_https: bool = Field(default=False, description="Refuse requests that did not arrive over TLS.")
-    max_body_bytes: int = Field(
-        default=10_485_760, ge=1, le=2**40, description="Longer request bodies get 413."
-    )
+    max_body_bytes: int = Field(default=10_485_760, ge=1, le=2**40, description="Longer request bodies get 413.")
     failed_auth: Annotated[FailedAuthTable | None, BeforeValidator(_false_is_off)] = Field(
         default=FailedAuthTable(), description="The brake on guessing credentials; `false` turns it off."
     )
@@ -105,18 +99,14 @@ class GatewayTable(Table):
     def _stands_apart(cls, admin: str, info: ValidationInfo) -> str:
         listen = info.data.get("listen")
         if listen is not None and collide(parse_listen(listen), parse_listen(admin)):
-            raise ValueError(
-                f'is the same socket as listen ("{listen}"); the admin plane needs a port of its own'
-            )
+            raise ValueError(f'is the same socket as listen ("{listen}"); the admin plane needs a port of its own')
         return admin
 
     @field_validator("trusted_proxies")
     @classmethod
     def _trusts_somebody(cls, proxies: list[str]) -> list[str]:
         if believes_everybody(proxy for proxy in proxies if proxy != UNIX_PEER):
-            raise ValueError(
-                "would believe everybody about where a request comes from; name the proxies' own networks"
-            )
+            raise ValueError("would believe everybody about where a request comes from; name the proxies' own networks")
         return proxies
 
 
@@ -156,9 +146,7 @@ class SecretsTable(Table):
 class ApiKeysTable(Table):
     """API keys."""
 
-    prefix: Prefix = Field(
-        default="gwk", description="What every key begins with; keys of another prefix are unknown."
-    )
+    prefix: Prefix = Field(default="gwk", description="What every key begins with; keys of another prefix are unknown.")
     headers: list[KeyHeader] = Field(
         default=["x-api-key"],
         description="Headers a key may come in, besides `Authorization: Bearer` and `Authorization: ApiKey`.",
@@ -187,8 +175,7 @@ class Document(Table):
     store: StoreTable = Field(default=StoreTable(), description="Where apps, keys and the audit are kept.")
     redis: RedisTable | None = Field(
         default=None,
-        description="Caches and limits shared by workers and nodes. In "
-        "process, with one worker, when absent.",
+        description="Caches and limits shared by workers and nodes. In process when absent.",
     )
     secrets: SecretsTable = Field(description="References to secrets.")
     api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")

@@ -18,29 +18,21 @@ Algorithm = Literal[
 class IntrospectionTable(Table):
     """Asking the issuer about opaque tokens (RFC 7662)."""
 
-    url: WebAddress = Field(
-        description="The introspection endpoint.", examples=["https://idp.example.com/introspect"]
-    )
+    url: WebAddress = Field(description="The introspection endpoint.", examples=["https://idp.example.com/introspect"])
     client_id: Text = Field(description="Who asks.", examples=["gateway"])
     client_secret: Reference = Field(
         description="The secret of `client_id`, as a reference.", examples=["env:INTROSPECTION_SECRET"]
     )
     cache_seconds: int = Field(default=30, ge=0, le=300, description="How long an active answer is kept.")
-    negative_cache_seconds: int = Field(
-        default=5, ge=0, le=60, description="How long an inactive answer is kept."
-    )
+    negative_cache_seconds: int = Field(default=5, ge=0, le=60, description="How long an inactive answer is kept.")
 
 
 class IssuerTable(Table):
     """One issuer whose tokens are accepted."""
 
     id: Name = Field(description="Its name in logs, metrics and messages.", examples=["corp"])
-    issuer: WebAddress = Field(
-        description="The exact `iss` of its tokens.", examples=["https://idp.example.com"]
-    )
-    audiences: list[Text] = Field(
-        min_length=1, description="One of these must be in `aud`.", examples=[["orders"]]
-    )
+    issuer: WebAddress = Field(description="The exact `iss` of its tokens.", examples=["https://idp.example.com"])
+    audiences: list[Text] = Field(min_length=1, description="One of these must be in `aud`.", examples=[["orders"]])
     algorithms: list[Algorithm] = Field(
         default=["RS256", "ES256"], min_length=1, description="Exact allow list of signature algorithms."
     )
@@ -49,12 +41,8 @@ class IssuerTable(Table):
         description="Find the key set by the issuer's metadata. True unless another source is given.",
     )
     jwks_url: WebAddress | None = Field(default=None, description="Where the key set is.")
-    jwks_file: Text | None = Field(
-        default=None, description="A file with the key set, relative to this file."
-    )
-    secret: Reference | None = Field(
-        default=None, description="The shared secret of HMAC tokens, as a reference."
-    )
+    jwks_file: Text | None = Field(default=None, description="A file with the key set, relative to this file.")
+    secret: Reference | None = Field(default=None, description="The shared secret of HMAC tokens, as a reference.")
     introspection: IntrospectionTable | None = Field(default=None, description="Ask about opaque tokens.")
     token_types: list[Text] = Field(
         default=["at+jwt"],

@@ -44,14 +44,12 @@ class LimitTable(Table):
         examples=["100/minute"],
     )
     by: LimitBy = Field(
-        description="What is counted separately. Anonymous requests count "
-        "by address; an IPv6 address by its /64.",
+        description="What is counted separately. Anonymous requests count by address; an IPv6 address by its /64.",
         examples=["key"],
     )
     id: Name | None = Field(
         default=None,
-        description="Its name in the RateLimit headers. Made from `by` and "
-        "`rate` when absent: `key-100-per-minute`.",
+        description="Its name in the RateLimit headers. Made from `by` and `rate` when absent: `key-100-per-minute`.",
     )
     cost: int = Field(default=1, ge=1, le=MAX_COUNT, description="What one request takes.")
     on_unavailable: OnUnavailable = Field(
@@ -60,8 +58,7 @@ class LimitTable(Table):
     )
     mode: Literal["exact", "leased"] = Field(
         default="exact",
-        description="`exact` is never exceeded on any number of nodes; "
-        "`leased` lets workers take shares in advance.",
+        description="`exact` is never exceeded on any number of nodes; `leased` lets workers take shares in advance.",
     )
 
     @field_validator("cost")
@@ -69,9 +66,7 @@ class LimitTable(Table):
     def _fits(cls, cost: int, info: ValidationInfo) -> int:
         capacity = parse_rate(info.data["rate"]).capacity if "rate" in info.data else 0
         if capacity and cost > capacity:
-            raise ValueError(
-                f"is more than the rate ever has room for ({capacity}): every request would be refused"
-            )
+            raise ValueError(f"is more than the rate ever has room for ({capacity}): every request would be refused")
         return cost
 
     @property
@@ -128,9 +123,7 @@ class RouteTable(Table):
         default=[],
         description="Web pages requests may come from, `https://*.example.com/console/*`; `*.` is one label.",
     )
-    limits: list[LimitTable] = Field(
-        default=[], description="Taken together: if one refuses, none is charged."
-    )
+    limits: list[LimitTable] = Field(default=[], description="Taken together: if one refuses, none is charged.")
     upstream: Upstream | None = Field(
         default=None, description="Where the standalone proxy forwards to. `gateway.upstream` when absent."
     )
@@ -152,9 +145,7 @@ class RouteTable(Table):
     def _asks_somebody(cls, demanded: list[str], info: ValidationInfo) -> list[str]:
         access = info.data.get("access")
         if demanded and access == "public":
-            raise ValueError(
-                'contradicts access = "public", where nobody is known; write access = "required"'
-            )
+            raise ValueError('contradicts access = "public", where nobody is known; write access = "required"')
         if demanded and access == "optional":
             raise ValueError(
                 'contradicts access = "optional": no anonymous caller could pass; write access = "required"'
@@ -180,8 +171,7 @@ class RouteTable(Table):
         counted = [limit.by for limit in limits if limit.by in _OF_A_PRINCIPAL]
         if counted and info.data.get("access") == "public":
             raise ValueError(
-                f'by = "{counted[0]}" contradicts access = "public", '
-                f'where nobody is known; count by "address"'
+                f'by = "{counted[0]}" contradicts access = "public", where nobody is known; count by "address"'
             )
         return limits
 

@@ -17,12 +17,10 @@ MAX_SECRET_BYTES = 65536
 ENCRYPTION_KEY_BYTES = 32
 HOW_TO_REFER = 'write "env:NAME" or "file:PATH"; a secret itself does not belong into the configuration'
 HOW_TO_MAKE_PEPPER = (
-    'make one with: python -c "import secrets; '
-    'print(secrets.token_urlsafe(48))", or let `gateway-auth init` do it'
+    'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))", or let `gateway-auth init` do it'
 )
 HOW_TO_MAKE_KEY = (
-    'make one with: python -c "import base64, secrets; '
-    'print(base64.b64encode(secrets.token_bytes(32)).decode())"'
+    'make one with: python -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())"'
 )
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -67,9 +65,7 @@ def check_reference(text: str) -> str:
     if scheme not in ("env", "file") or not separator or not rest.strip() or "\0" in rest:
         raise ValueError(f"is not a reference to a secret; {HOW_TO_REFER}")
     if scheme == "env" and not _ENVIRONMENT_NAME.fullmatch(rest):
-        raise ValueError(
-            "what follows env: is not the name of an environment variable: letters, digits and _"
-        )
+        raise ValueError("what follows env: is not the name of an environment variable: letters, digits and _")
     return text
 
 
@@ -130,9 +126,7 @@ def check_encryption_key(secret: Secret) -> Secret:
     except ValueError:
         key = b""
     if len(key) != ENCRYPTION_KEY_BYTES:
-        raise ValueError(
-            f"the encryption key must be {ENCRYPTION_KEY_BYTES} bytes in base64; {HOW_TO_MAKE_KEY}"
-        )
+        raise ValueError(f"the encryption key must be {ENCRYPTION_KEY_BYTES} bytes in base64; {HOW_TO_MAKE_KEY}")
     if explain_weak_pepper(key) is not None:
         raise ValueError(f"the encryption key repeats itself; {HOW_TO_MAKE_KEY}")
     return Secret(key)

@@ -55,9 +55,7 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
-        raise ConfigError(
-            [Problem(name, "no such file; `gateway-auth init` writes one, -c names another")]
-        ) from error
+        raise ConfigError([Problem(name, "no such file; `gateway-auth init` writes one, -c names another")]) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise ConfigError([Problem(name, f"cannot be read: {reason}")]) from error
@@ -115,8 +113,6 @@ class _Cleaner:
                 table[key] = self.clean(item, (*path, key))
             else:
                 self.problems.append(
-                    problem(
-                        path, "every key must be text; put quotes around numbers, dates, on, off, yes, no"
-                    )
+                    problem(path, "every key must be text; put quotes around numbers, dates, on, off, yes, no")
                 )
         return table

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from gateway_auth.config.addresses import check_store_url, parse_listen, parse_upstream
+from gateway_auth.config.header_names import check_address_header, check_key_header, check_stripped
 from gateway_auth.config.secret import check_reference
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.network import UNIX_PEER, AddressSet
@@ -21,34 +22,12 @@ from gateway_auth.core.scopes import parse_demanded, parse_granted
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _REALM = re.compile(r"[\x20-\x7E]{1,64}")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_STRIPPED = re.compile(r"[!#$%&'+.^_`|~0-9A-Za-z-]{1,64}\*?")
-
-# Headers with a meaning of their own: neither an API key nor the client's address can travel in them.
-_RESERVED = frozenset((
-    "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie",
-    "expect", "host", "keep-alive", "origin", "proxy-authenticate", "proxy-authorization", "range", "referer",
-    "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "via", "x-android-cert",
-    "x-android-package", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
-    "x-ios-bundle-identifier", "x-request-id",
-))  # fmt: skip
-_RESERVED_FAMILIES = ("x-auth-", "sec-", "access-control-")
-_ADDRESS_HEADERS = ("forwarded", "x-forwarded-for")
-
-# What the gateway must see of a request itself; a pattern that strips one of them would blind it.
-_NEEDED = (
-    "host", "authorization", "origin", "referer", "content-length", "content-type", "transfer-encoding",
-    "connection", "upgrade", "x-forwarded-proto", "x-request-id", "access-control-request-method",
-    "x-android-package", "x-android-cert", "x-ios-bundle-identifier",
-)  # fmt: skip
 
 
 def check_name(text: str) -> str:
     """An id of a route or limit, or a plan's name."""
     if not _NAME.fullmatch(text):
-        raise ValueError(
-            'must be a name: letters, digits and "_.:-", at most 64, beginning with a letter or digit'
-        )
+        raise ValueError('must be a name: letters, digits and "_.:-", at most 64, beginning with a letter or digit')
     return text
 
 
@@ -68,9 +47,7 @@ def check_listen(text: str) -> str:
 def check_network(text: str) -> str:
     """A CIDR or one address."""
     if "%" in text:
-        raise ValueError(
-            "has a zone, which means something on one machine alone; write the address without it"
-        )
+        raise ValueError("has a zone, which means something on one machine alone; write the address without it")
     AddressSet((text,))
     return text
 
@@ -119,45 +96,6 @@ def check_method(text: str) -> str:
     raise ValueError('is not a method; write for example "GET"; leave methods out for all of them')
 
 
-def check_key_header(text: str) -> str:
-    """A header an API key may travel in."""
-    name = _header_name(text)
-    if name == "authorization":
-        raise ValueError("is always read, as Bearer and ApiKey; it needs no entry")
-    if name in (*_RESERVED, *_ADDRESS_HEADERS) or name.startswith(_RESERVED_FAMILIES):
-        raise ValueError('has another meaning in HTTP or here; write for example "x-api-key"')
-    return text
-
-
-def check_address_header(text: str) -> str:
-    """The header a trusted proxy names the client in."""
-    name = _header_name(text)
-    if name == "authorization" or name in _RESERVED or name.startswith(_RESERVED_FAMILIES):
-        raise ValueError(
-            'names no client; write "x-forwarded-for", "forwarded" or one such as "cf-connecting-ip"'
-        )
-    return text
-
-
-def _header_name(text: str) -> str:
-    if not _HEADER.fullmatch(text):
-        raise ValueError('is not a header name; write for example "x-api-key"')
-    return text.lower()
-
-
-def check_stripped(text: str) -> str:
-    """A header name to remove, or a family of them, `x-user-*`."""
-    if not _STRIPPED.fullmatch(text):
-        raise ValueError('is neither a header name nor a family; write for example "x-user-id" or "x-user-*"')
-    folded = text.lower().replace("_", "-")
-    hit = [
-        name for name in _NEEDED if name == folded or (folded.endswith("*") and name.startswith(folded[:-1]))
-    ]
-    if hit:
-        raise ValueError(f'would also remove "{hit[0]}", which the gateway needs; write narrower families')
-    return text
-
-
 def check_web_address(text: str) -> str:
     """An https address of an identity provider; http is for loopback alone."""
     if not re.fullmatch(
@@ -171,8 +109,7 @@ def check_redis_url(text: str) -> str:
     """An address of Redis. It may hold a password and is never repeated."""
     if not re.fullmatch(r"rediss?(?:\+(?:sentinel|cluster))?://[^\s/]+(?:/[^\s]*)?", text):
         raise ValueError(
-            "must be redis://, rediss://, redis+sentinel:// or "
-            'redis+cluster://, as in "redis://127.0.0.1:6379/0"'
+            'must be redis://, rediss://, redis+sentinel:// or redis+cluster://, as in "redis://127.0.0.1:6379/0"'
         )
     return text
 
@@ -183,11 +120,6 @@ def without_repeats(values: list[str]) -> list[str]:
     if repeated:
         raise ValueError(f'names "{repeated[0][:64]}" twice')
     return values
-
-
-def names_folded(values: Iterable[str]) -> list[str]:
-    """Header names as they compare: without regard to letter case."""
-    return [value.lower() for value in values]
 
 
 def _checked(check: Callable[[str], str]) -> AfterValidator:

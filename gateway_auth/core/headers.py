@@ -62,11 +62,12 @@ DEFAULT_STRIPPED = (
 class HeaderTable(Memo[bytes, int]):
     """`table[name]` is one of the numbers above, for a header name as the server hands it over."""
 
-    __slots__ = ("_address", "_api_keys", "_stripped_names", "_stripped_prefixes")
+    __slots__ = ("_address", "_api_keys", "_look_alikes", "_stripped_names", "_stripped_prefixes")
 
     def __init__(self, api_key_headers: Iterable[str], client_address_header: str, stripped: Iterable[str]) -> None:
         super().__init__(self._classify, max_entries=1024)
         self._api_keys = {name.lower().encode("ascii") for name in api_key_headers}
+        self._look_alikes = {_folded(name) for name in self._api_keys} | _NO_LOOK_ALIKES
         self._address = client_address_header.lower().encode("ascii")
         patterns = [pattern.lower().replace("_", "-").encode("ascii") for pattern in (*ALWAYS_STRIPPED, *stripped)]
         self._stripped_names = {pattern for pattern in patterns if not pattern.endswith(b"*")}
@@ -79,10 +80,14 @@ class HeaderTable(Memo[bytes, int]):
         # The configured source of the client's address must be read even when its family is stripped.
         if exact == self._address:
             return CLIENT_ADDRESS
-        folded = exact.replace(b"_", b"-").strip()
+        folded = _folded(exact)
         if folded in self._stripped_names or folded.startswith(self._stripped_prefixes):
             return DROPPED
         if exact in _KNOWN:
             return _KNOWN[exact]
         # A look-alike of what is removed or decides framing is nothing to us but may be something to the upstream.
-        return DROPPED if folded in self._api_keys or folded in _NO_LOOK_ALIKES else PLAIN
+        return DROPPED if folded in self._look_alikes else PLAIN
+
+
+def _folded(name: bytes) -> bytes:
+    return name.replace(b"_", b"-").strip()

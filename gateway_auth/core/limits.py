@@ -105,13 +105,15 @@ def _refused(windows: list[tuple[Limit, Window]], taken: int, now: int, utc: int
     for limit, window in reversed(windows[:taken]):
         window.undo(limit.cost)
     status: list[int] = []
-    waits: dict[str, int] = {}
+    violated: list[str] = []
+    longest_wait = 0
     for limit, window in windows:
         if window.take(limit.cost, now, utc) is None:
-            waits[limit.id] = window.wait(limit.cost, now, utc)
+            violated.append(limit.id)
+            longest_wait = max(longest_wait, window.wait(limit.cost, now, utc))
         else:
             window.undo(limit.cost)
         left, reset = window.look(now, utc)
         status += (left, -(-reset // MICROSECONDS))
-    retry_after_seconds = max(1, -(-max(waits.values()) // MICROSECONDS))
-    return LimitOutcome(False, tuple(status), retry_after_seconds, tuple(waits))
+    retry_after_seconds = max(1, -(-longest_wait // MICROSECONDS))
+    return LimitOutcome(False, tuple(status), retry_after_seconds, tuple(violated))

@@ -93,6 +93,8 @@ class AddressSet:
 def _network_range(text: str) -> tuple[int, int]:
     """First address and the one after the last. Host bits set are refused: the writer meant something else."""
     try:
+        if "%" in text:
+            raise ValueError("a zone id is local to one host")
         network = ip_network(text, strict=True)
     except ValueError as error:
         raise ValueError(_explain_network(text)) from error
@@ -104,7 +106,7 @@ def _network_range(text: str) -> tuple[int, int]:
 
 def _explain_network(text: str) -> str:
     try:
-        meant = ip_network(text, strict=False)
+        meant = ip_network("" if "%" in text else text, strict=False)
     except ValueError:
         return f'"{text[:64]}" is not an address or CIDR; write for example "10.0.0.0/8" or "2001:db8::/32"'
     return f'"{text[:64]}" has host bits set; write "{meant}" for the network or the address alone'

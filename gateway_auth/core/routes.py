@@ -118,9 +118,10 @@ def explain_template(path: str) -> str | None:
 
 
 def _explain_methods(policy: Policy) -> str | None:
-    if policy.methods is not None and not policy.methods - NEVER_ROUTED:
-        return f"can never be reached: no request with method {', '.join(sorted(policy.methods)) or 'of an empty list'} passes"
-    if policy.is_websocket and policy.methods is not None and "GET" not in policy.methods:
+    methods = policy.methods
+    if methods is not None and (not methods or methods & NEVER_ROUTED):
+        return f"can never be reached: no request passes with method {', '.join(sorted(methods & NEVER_ROUTED)) or 'of an empty list'}"
+    if policy.is_websocket and methods is not None and "GET" not in methods:
         return "websocket = true can never be reached: an upgrade is judged as GET, which methods does not name"
     return None
 

@@ -27,9 +27,7 @@ class CreatedKey(Struct, frozen=True):
 class KeyMint:
     """Makes keys of one configuration. `max_lifetime_days` 0 lets them live for ever."""
 
-    def __init__(
-        self, random: Random, key_format: KeyFormat, peppers: PepperRing, max_lifetime_days: int
-    ) -> None:
+    def __init__(self, random: Random, key_format: KeyFormat, peppers: PepperRing, max_lifetime_days: int) -> None:
         self._random = random
         self._format = key_format
         self._peppers = peppers

@@ -8,9 +8,7 @@ from gateway_auth.lifecycle.views import app_view, key_view
 from gateway_auth.ports import AuditEvent
 
 
-def app_event(
-    at: float, actor: str, action: str, before: AppRecord | None, after: AppRecord | None
-) -> AuditEvent:
+def app_event(at: float, actor: str, action: str, before: AppRecord | None, after: AppRecord | None) -> AuditEvent:
     """`action` happened to the app; `before` is None for a new one, `after` None for a deleted one."""
     subject = after or before
     assert subject is not None  # noqa: S101 - an event of nothing is a bug here
@@ -25,9 +23,7 @@ def app_event(
     )
 
 
-def key_event(
-    at: float, actor: str, action: str, before: KeyRecord | None, after: KeyRecord | None
-) -> AuditEvent:
+def key_event(at: float, actor: str, action: str, before: KeyRecord | None, after: KeyRecord | None) -> AuditEvent:
     """`action` happened to the key; `before` is None for a new one, `after` None for a deleted one."""
     subject = after or before
     assert subject is not None  # noqa: S101 - an event of nothing is a bug here

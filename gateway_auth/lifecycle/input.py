@@ -119,9 +119,7 @@ def check_metadata(entries: Mapping[str, str]) -> dict[str, str]:
         raise InvalidInput("metadata", f"has more than {MAX_METADATA} entries")
     for name, value in entries.items():
         if not name or len(name) > MAX_METADATA_TEXT or len(value) > MAX_METADATA_TEXT:
-            raise InvalidInput(
-                "metadata", f"names and values have 1 (values 0) to {MAX_METADATA_TEXT} characters"
-            )
+            raise InvalidInput("metadata", f"names and values have 1 (values 0) to {MAX_METADATA_TEXT} characters")
         if not name.isprintable() or not value.isprintable():
             raise InvalidInput("metadata", "contains a control or formatting character")
     return dict(entries)

@@ -69,9 +69,7 @@ class ManageKeys:
         async with self._registry.transaction() as transaction:
             return await _existing_key(transaction, key_id)
 
-    async def page(
-        self, *, limit: int = 100, after: str = "", app_id: str | None = None
-    ) -> Sequence[KeyRecord]:
+    async def page(self, *, limit: int = 100, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
         """At most `limit` (1 to 1000) keys in order of id, of one app or of all. A short page is the last."""
         check_page(limit, after)
         async with self._registry.transaction() as transaction:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from starlette.types import Receive, Scope, Send
 
 from gateway_auth.proxy.exchange import Exchange, Patience
-from gateway_auth.proxy.failures import ClientLeft, ExchangeFailed, ResponseBroken
+from gateway_auth.proxy.failures import BodyBrokenOff, ClientLeft, ExchangeFailed, ResponseBroken
 from gateway_auth.proxy.limits import ProxyLimits
 from gateway_auth.proxy.pool import Pool
 from gateway_auth.proxy.request import Judged, request_head
@@ -64,17 +64,26 @@ class ProxyApp:
         try:
             pool = self._pools.get(judged.upstream) or self._pool(judged.upstream)
             head = request_head(scope, judged.client_address, pool.host)
-            exchange = Exchange(
-                head, receive, send, pool=pool, sweep=self._sweep_here(), patience=self._patience
-            )
+            exchange = Exchange(head, receive, send, pool=pool, sweep=self._sweep_here(), patience=self._patience)
             await exchange.run()
-        except ExchangeFailed as failure:
-            logger.warning("request %s: %s: %s", judged.request_id, failure.code, failure)
-            if exchange is not None and exchange.has_begun:
-                raise ResponseBroken(f"request {judged.request_id}: {failure}") from failure
-            await self._respond(send, failure.code, judged.request_id)
+        except (ExchangeFailed, BodyBrokenOff) as failure:
+            has_begun = exchange is not None and exchange.has_begun
+            await self._answer(failure, judged.request_id, send, has_begun=has_begun)
         except ClientLeft:
             return
+
+    async def _answer(
+        self, failure: ExchangeFailed | BodyBrokenOff, request_id: str, send: Send, *, has_begun: bool
+    ) -> None:
+        """While nothing has been sent an answer can be.
+
+        After that only the server can make the break visible.
+        """
+        logger.info("request %s: %s: %s", request_id, failure.code, failure)
+        if not has_begun:
+            await self._respond(send, failure.code, request_id)
+        elif isinstance(failure, ExchangeFailed):
+            raise ResponseBroken(f"request {request_id}: {failure}") from failure
 
     def _pool(self, url: str | None) -> Pool:
         """The pool for a route's URL, made on first use. Routes to the same upstream share one."""

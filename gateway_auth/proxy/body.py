@@ -5,10 +5,16 @@ Knows no connection.
 
 from __future__ import annotations
 
-from starlette.types import Receive
+import asyncio
 
-from gateway_auth.proxy.failures import ClientLeft, RequestRefused
+from starlette.types import Message, Receive
+
+from gateway_auth.proxy.failures import BodyBrokenOff, RequestRefused
 from gateway_auth.proxy.request import CHUNKED, NO_BODY
+
+# Chunks that make no sense usually come in one packet with those that do. For as long as this a chunked
+# request is held back, so that the upstream does not begin with what will break off.
+LOOK_AHEAD_SECONDS = 0.05
 
 
 class RequestBody:
@@ -17,26 +23,51 @@ class RequestBody:
     What `receive` raises (a cap, say) passes through.
     """
 
-    __slots__ = ("_declared_bytes", "_is_chunked", "_receive", "_seen_bytes", "is_complete")
+    __slots__ = ("_ahead", "_declared_bytes", "_is_chunked", "_receive", "_seen_bytes", "is_complete")
 
     def __init__(self, receive: Receive, body_bytes: int) -> None:
         self._receive = receive
+        self._ahead: asyncio.Task[Message] | None = None
         self._is_chunked = body_bytes == CHUNKED
         self._declared_bytes = body_bytes
         self._seen_bytes = 0
         self.is_complete = body_bytes == NO_BODY
 
+    async def opening(self) -> bytes:
+        """What to send right behind the head.
+
+        The first piece, and of a chunked body the second if it comes at once.
+        """
+        data = await self.piece()
+        if self._is_chunked and not self.is_complete:
+            self._ahead = asyncio.create_task(self._next())
+            # Waited for, never cancelled by the timeout: a cancelled `receive` might lose a piece.
+            await asyncio.wait((self._ahead,), timeout=LOOK_AHEAD_SECONDS)
+            if self._ahead.done():
+                data += await self.piece()
+        return data
+
     async def piece(self) -> bytes:
         """The next bytes to send; may be empty.
 
-        Raises `ClientLeft`, and `RequestRefused` if the length was a lie.
+        Raises `BodyBrokenOff`, `RequestRefused` if the length was a lie, and what `receive` raises.
         """
-        message = await self._receive()
+        ahead, self._ahead = self._ahead, None
+        message = await (ahead or self._next())
         if message["type"] != "http.request":
-            raise ClientLeft
+            raise BodyBrokenOff("the request ended before its body did")
         data: bytes = message.get("body", b"")
         is_last = not message.get("more_body", False)
         return self._chunk(data, is_last) if self._is_chunked else self._measured(data, is_last)
+
+    def abandon(self) -> None:
+        """Nobody will ask for another piece."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and not ahead.cancel() and not ahead.cancelled():
+            ahead.exception()  # looked at, so that it is not reported as forgotten: nobody waits for it any more
+
+    async def _next(self) -> Message:
+        return await self._receive()
 
     async def client_leaves(self) -> None:
         """Returns when the client has left. Only after the last piece: a server says so in no other place."""

@@ -39,9 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
         "is_reused",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, on_closed: Callable[[UpstreamConnection], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_closed: Callable[[UpstreamConnection], None]) -> None:
         self._loop = loop
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
@@ -146,11 +144,7 @@ class UpstreamConnection(asyncio.Protocol):
         except BadResponse as error:
             self.fail(UpstreamUnavailable(f"not a valid response: {error}"))
             return
-        if (
-            reader.buffered_bytes > HIGH_WATER_BYTES
-            and not self._is_reading_paused
-            and not reader.is_complete
-        ):
+        if reader.buffered_bytes > HIGH_WATER_BYTES and not self._is_reading_paused and not reader.is_complete:
             self._is_reading_paused = True
             if self._transport is not None:
                 self._transport.pause_reading()

@@ -71,10 +71,14 @@ class Exchange:
 
         The upstream connection is settled by then.
         """
-        body = self._body
-        # The first piece is awaited before a connection is taken: a client that only promises a body holds
-        # none.
-        first = self._head.data if body.is_complete else self._head.data + await body.piece()
+        try:
+            # Awaited before a connection is taken: a client that only promises a body holds none.
+            opening = b"" if self._body.is_complete else await self._body.opening()
+            await self._attempt(self._head.data + opening)
+        finally:
+            self._body.abandon()
+
+    async def _attempt(self, first: bytes) -> None:
         pool = self._pool
         connection = pool.take() or await pool.connect()
         try:

@@ -10,6 +10,7 @@ Knows the contract's codes, not their wording or status.
     │   └── UpstreamTimeout      upstream_timeout
     ├── ResponseBroken           raised to the server once a response has begun, so that it drops the client
     └── ClientLeft               nobody is there to answer
+        └── BodyBrokenOff        malformed_request     unless the client has really gone
 """
 
 from __future__ import annotations
@@ -62,3 +63,12 @@ class ResponseBroken(GatewayAuthError):
 
 class ClientLeft(GatewayAuthError):
     """The client closed its connection."""
+
+
+class BodyBrokenOff(ClientLeft):
+    """The server ended the request before its body did: the client left, or its chunks made no sense.
+
+    Servers report both alike, so an answer is tried; to somebody gone it does no harm.
+    """
+
+    code: ClassVar[str] = "malformed_request"

@@ -35,9 +35,7 @@ class Pool:
         "upstream",
     )
 
-    def __init__(
-        self, upstream: Upstream, limits: ProxyLimits, sweep: Sweep, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, upstream: Upstream, limits: ProxyLimits, sweep: Sweep, loop: asyncio.AbstractEventLoop) -> None:
         self.upstream = upstream
         self.host = upstream.authority.encode("ascii")
         self._limits = limits

@@ -20,6 +20,7 @@ from gateway_auth.proxy.fields import (
     CONTENT_LENGTH,
     FORWARDED_PREFIX,
     HOST,
+    PASS,
     REQUEST_FIELDS,
     TRANSFER_ENCODING,
     VIA,
@@ -118,7 +119,9 @@ def _kept_fields(headers: Iterable[tuple[bytes, bytes]], special: _Special) -> l
     for field in headers:
         name = field[0]
         meaning = REQUEST_FIELDS.get(name)
-        if meaning is not None:
+        if meaning == PASS:
+            kept.append(b": ".join(field))
+        elif meaning is not None:
             _note(meaning, field, special, kept)
         elif name.startswith(FORWARDED_PREFIX) or (b"_" in name and is_reserved_look_alike(name)):
             continue

@@ -156,9 +156,7 @@ class ResponseReader:
         if version not in ("1.1", "1.0"):
             raise BadResponse("an HTTP version other than 1.1 and 1.0")
         codings = self._transfer_codings
-        if codings and (
-            version == "1.0" or len(codings) > 1 or codings[0].strip(b" \t").lower() != b"chunked"
-        ):
+        if codings and (version == "1.0" or len(codings) > 1 or codings[0].strip(b" \t").lower() != b"chunked"):
             raise BadResponse("a Transfer-Encoding that nobody asked for")
         has_body = not self._is_to_head and status not in _BODILESS
         self._until_close = has_body and not codings and self._content_length is None

@@ -17,9 +17,11 @@ async def main() -> None:
     """Open (perhaps create) the store as soon as the starter says so, and write."""
     directory, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     store = SqlStore(sqlite_url(directory))
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     sys.stdin.readline()
-    print(*[await add_change(store, name) for _ in range(count)])
+    revisions = [await add_change(store, name) for _ in range(count)]
+    sys.stdout.write(" ".join(map(str, revisions)) + "\n")
     await store.close()
 
 

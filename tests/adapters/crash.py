@@ -75,7 +75,7 @@ def main() -> None:
         os.waitpid(child, 0)
         before, (revision, _) = revision, look_at(place)
         worked += revision > (0 if mode == "create" else before)
-    print(worked, revision)
+    sys.stdout.write(f"{worked} {revision}\n")
 
 
 if __name__ == "__main__":

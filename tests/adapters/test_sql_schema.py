@@ -80,9 +80,7 @@ async def test_a_newer_store_is_refused(tmp_path: Path, next_schema: Schema) -> 
     await create(tmp_path, next_schema)
     store = SqlStore(sqlite_url(tmp_path))
     for attempt in (store.open, store.upgrade):
-        with pytest.raises(
-            StoreSchemaError, match=r"0002, newer than this program's 0001; update gateway-auth"
-        ):
+        with pytest.raises(StoreSchemaError, match=r"0002, newer than this program's 0001; update gateway-auth"):
             await attempt()
     await store.close()
 

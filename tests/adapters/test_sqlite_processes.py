@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from gateway_auth.adapters.sql import SqlStore
 from tests.adapters.stores import query, sqlite_file, sqlite_url
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,14 +39,14 @@ async def test_processes_that_create_and_write_at_once_all_succeed_and_revisions
 
 
 def test_a_writer_that_is_killed_leaves_whole_transactions(tmp_path: Path) -> None:
-    worked, revision = crash(tmp_path, 25, "write")
+    worked, revision = crash(tmp_path, 20, "write")
     assert worked > 5
     assert revision > 10
 
 
 def test_a_creator_that_is_killed_leaves_a_usable_store(tmp_path: Path) -> None:
-    worked, _ = crash(tmp_path, 25, "create")
-    assert 0 < worked <= 25
+    worked, _ = crash(tmp_path, 20, "create")
+    assert 0 < worked <= 20
 
 
 async def follow(directory: Path, last: int) -> list[tuple[int, str]]:
@@ -79,9 +83,7 @@ def crash(directory: Path, rounds: int, mode: str) -> tuple[int, int]:
 @contextmanager
 def writer(directory: Path, name: str, count: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.adapters.append", str(directory), name, str(count)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         assert process.wait(timeout=60) == 0
 

@@ -206,6 +206,11 @@ WARNINGS = [
     pytest.param(with_route(allow_networks=["0.0.0.0/0"]), "routes[0].allow_networks", id="everybody allowed"),
     pytest.param(with_route(mode="shadow"), "routes[0].mode", id="shadow"),
     pytest.param(
+        written(gateway={"workers": 2}, routes=[route(limits=[KEY_LIMIT])]),
+        "gateway.workers",
+        id="limits counted in two workers",
+    ),
+    pytest.param(
         written(routes=[route(limits=[KEY_LIMIT])], plans={"free": {"limits": [KEY_LIMIT]}}),
         "plans.free.limits[0].id",
         id="route and plan name a limit alike",

@@ -38,7 +38,7 @@ PLACED = [
     pytest.param("GATEWAY__REALM", "2026", lambda c: c.rules.realm, "2026", id="digits where text belongs"),
     pytest.param("GATEWAY__REALM", "true", lambda c: c.rules.realm, "true", id="a word where text belongs"),
     pytest.param("GATEWAY__REALM", '"in quotes"', lambda c: c.rules.realm, "in quotes", id="text in quotes"),
-    pytest.param("GATEWAY__REALM", 'x"\ny = "', None, "gateway.realm", id="two values are no value"),
+    pytest.param("GATEWAY__REALM", '"x"\ny = 1', None, "gateway.realm", id="two values are no value"),
     pytest.param("GATEWAY__LISTEN", "0.0.0.0:80", lambda c: c.listen, ("0.0.0.0", 80), id="address"),
     pytest.param("GATEWAY__REQUIRE_HTTPS", "true", lambda c: c.rules.is_https_required, True, id="flag"),
     pytest.param("GATEWAY__MAX_BODY_BYTES", "7", lambda c: c.rules.max_body_bytes, 7, id="number"),
@@ -141,6 +141,22 @@ def test_overrides_replace_lists_and_fill_tables() -> None:
     assert configuration.rules.trusted_proxies.texts == ()
     assert configuration.rules.realm == "file"
     assert configuration.max_stale_seconds == 9
+
+
+def test_an_override_that_says_nothing_in_a_new_table_changes_nothing() -> None:
+    assert problems(written(), overrides={"store": {"url": None}, "api_keys.prefix": None}) == []
+
+
+def test_a_nested_name_with_a_dot_is_one_name() -> None:
+    configuration = load(written(), environ=ENVIRON, overrides={"roles": {"team.reader": ["a"]}})
+    assert configuration.rules.scopes_of == {"team.reader": ("a",)}
+
+
+def test_a_problem_of_the_command_line_is_not_blamed_on_the_environment_below_it() -> None:
+    environ = ENVIRON | {"GATEWAY_AUTH_GATEWAY__LISTEN": "127.0.0.1:80"}
+    (problem,) = problems(written(), environ, {"gateway.listen": ":0"})
+    assert problem.startswith("gateway.listen: names no host")
+    assert "set by" not in problem
 
 
 def test_overrides_are_checked_like_everything_else() -> None:

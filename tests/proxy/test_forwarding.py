@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Message
 
 from gateway_auth.errors import BodyTooLarge
+from gateway_auth.proxy.body import LOOK_AHEAD_SECONDS
 from tests.proxy.asgi_client import Client, Judged, ask, proxy, scope_of, until
 from tests.proxy.upstreams import OK, Upstream, Wire, always, once
 
@@ -209,6 +210,7 @@ async def test_what_receive_raises_passes_through_and_ends_the_upstreams_connect
         async def receive() -> Message:
             if client.pieces:
                 return await client.receive()
+            await asyncio.sleep(0 if is_early else 4 * LOOK_AHEAD_SECONDS)
             raise BodyTooLarge
 
         scope = scope_of("POST", headers=[("transfer-encoding", "chunked")])
@@ -217,6 +219,29 @@ async def test_what_receive_raises_passes_through_and_ends_the_upstreams_connect
         if not is_early:
             await upstream.wires[0].ended()
     assert (client.status, [seen.body for seen in upstream.seen]) == (0, [] if is_early else [b"ab"])
+
+
+async def test_a_body_that_breaks_off_at_once_does_not_reach_the_upstream() -> None:
+    async with Upstream(always(OK)) as upstream:
+        client = Client(pieces=[b"abcde"], is_endless=True)
+        client.has_left.set()
+        scope = scope_of("POST", headers=[("transfer-encoding", "chunked")])
+        await asyncio.wait_for(proxy(upstream.url)(scope, client.receive, client.send), 5)
+    assert (client.status, upstream.wires) == (400, [])
+
+
+async def test_a_cap_reached_while_the_upstream_is_out_of_reach_is_forgotten_quietly() -> None:
+    client = Client(pieces=[b"a"], is_endless=True)
+
+    async def receive() -> Message:
+        if client.pieces:
+            return await client.receive()
+        await asyncio.sleep(1.5 * LOOK_AHEAD_SECONDS)
+        raise BodyTooLarge
+
+    scope = scope_of("POST", headers=[("transfer-encoding", "chunked")])
+    await asyncio.wait_for(proxy("http://127.0.0.1:1")(scope, receive, client.send), 5)
+    assert client.status == 502
 
 
 async def test_an_answer_before_the_body_is_finished_stops_the_body() -> None:

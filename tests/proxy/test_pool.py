@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from gateway_auth.proxy import ProxyLimits
+from gateway_auth.proxy import ProxyLimits, parse_upstream
+from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.sweep import Sweep
 from tests.proxy.asgi_client import QUICK, Client, ask, proxy, until
 from tests.proxy.upstreams import OK, Script, Upstream, Wire, always
 
@@ -250,11 +252,60 @@ async def test_a_cancelled_request_gives_back_its_place() -> None:
     assert [answer.status for answer in answers[2:] if isinstance(answer, Client)] == [200, 200]
 
 
-async def test_no_task_and_no_timer_outlives_the_traffic() -> None:
+@pytest.mark.parametrize("granted", ["leave to dial", "a connection"])
+async def test_what_is_granted_to_someone_who_has_just_gone_goes_to_the_next(granted: str) -> None:
     async with Upstream(always(OK)) as upstream:
+        loop = asyncio.get_running_loop()
+        pool = Pool(parse_upstream(upstream.url), ProxyLimits(max_connections=1), Sweep(loop, tick_seconds=1), loop)
+        first = await pool.connect()
+        gone, waiting = (asyncio.create_task(pool.connect()) for _ in range(2))
+        await asyncio.sleep(0)
+        if granted == "a connection":
+            reader = first.begin(is_head=False)
+            first.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            while not reader.is_complete:
+                await first.progress()
+            pool.give_back(first, is_reusable=True)
+        else:
+            first.abort()
+            for _ in range(2):
+                await asyncio.sleep(0)
+            assert first.is_closed
+        gone.cancel()
+        second = await asyncio.wait_for(waiting, 5)
+        assert (second is first) is (granted == "a connection")
+        assert gone.cancelled()
+        pool.give_back(second, is_reusable=False)
+
+
+async def test_a_connection_with_unsent_bytes_of_a_request_is_not_used_again() -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read_head()
+        if wire.number == 0:
+            wire.writer.transport.pause_reading()  # type: ignore[attr-defined] # the typed base has no such method
+        await wire.play(OK)
+        await asyncio.sleep(0.2)
+
+    body = bytes(32 * 1024 * 1024)
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url)
+        early = await ask(app, "POST", "/", [("content-length", str(len(body)))], pieces=[body])
+        later = await ask(app, "POST")
+    assert (early.status, later.status, len(upstream.wires)) == (200, 200, 2)
+
+
+async def test_no_task_outlives_its_exchange() -> None:
+    async def script(wire: Wire) -> None:
+        while True:
+            await wire.read_request()
+            await asyncio.sleep(0.08)
+            await wire.play(OK)
+
+    async with Upstream(script) as upstream:
         before = len(asyncio.all_tasks())
         app = proxy(upstream.url, QUICK)
-        for _ in range(5):
-            await ask(app, "POST", "/", [("transfer-encoding", "chunked")], pieces=[b"a", b"b"])
+        for _ in range(3):
+            got = await ask(app)
+            assert (got.status, got.receives > 0) == (200, True)
         await until(lambda: len(asyncio.all_tasks()) == before + 1)
     assert len(upstream.wires) == 1

@@ -65,9 +65,7 @@ def _installed_version(connection: Connection) -> str | None:
         if isinstance(version, str) and version.isdigit():
             return version
     if names:
-        raise StoreSchemaError(
-            "store.url points at a database of something else; point it at a store or an empty one"
-        )
+        raise StoreSchemaError("store.url points at a database of something else; point it at a store or an empty one")
     return None
 
 

@@ -15,6 +15,10 @@ from gateway_auth.errors import ConfigError, Problem
 
 READERS = 4
 WRITERS = 2
+READ_TIMEOUT_SECONDS = 5.0
+WRITE_TIMEOUT_SECONDS = 60.0
+"""How long one command may take before the server counts as lost; a schema upgrade has long ones."""
+
 _SCHEMA_LOCK = 0x67776175  # any number that only this program uses: "gwau"
 
 
@@ -23,16 +27,17 @@ class PostgresqlDriver:
 
     def __init__(self, url: URL) -> None:
         self._url = url.set(drivername="postgresql+asyncpg")
-        self.engine = self._make_engine(WRITERS, pre_ping=True)
-        readers = self._make_engine(READERS, pre_ping=False)
+        self.engine = self._make_engine(WRITERS, WRITE_TIMEOUT_SECONDS, pre_ping=True)
+        readers = self._make_engine(READERS, READ_TIMEOUT_SECONDS, pre_ping=False)
         self._readers = readers.execution_options(isolation_level="AUTOCOMMIT")
 
-    def _make_engine(self, size: int, *, pre_ping: bool) -> AsyncEngine:
+    def _make_engine(self, size: int, timeout_seconds: float, *, pre_ping: bool) -> AsyncEngine:
         try:
             return create_async_engine(
                 self._url,
                 connect_args={
                     "timeout": LOCK_TIMEOUT_SECONDS,
+                    "command_timeout": timeout_seconds,
                     "server_settings": {
                         "application_name": "gateway-auth",
                         "lock_timeout": str(int(LOCK_TIMEOUT_SECONDS * 1000)),
@@ -70,7 +75,7 @@ class PostgresqlDriver:
 
     def explain(self, error: BaseException) -> str:
         """Host and database, and the server's words; the password is blotted out of those."""
-        said = str(driver_error(error)) or type(error).__name__
+        said = "no answer in time" if isinstance(error, TimeoutError) else str(driver_error(error))
         if self._url.password:
             said = said.replace(str(self._url.password), "***")
         place = f"{self._url.database or ''} at {self._url.host or 'the local socket'}"

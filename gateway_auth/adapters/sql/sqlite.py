@@ -125,10 +125,8 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")
 
 
-def _roll_back(
-    connection: DBAPIConnection, _entry: ConnectionPoolEntry, _reason: BaseException | None
-) -> None:
-    # A cancelled command's connection is closed next. With a cursor still alive, in a traceback somebody keeps,
+def _roll_back(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _reason: BaseException | None) -> None:
+    # A cancelled command's connection is closed next. With a cursor still alive in somebody's traceback,
     # SQLite only marks it closed, and its transaction would go on excluding every other writer.
     with suppress(Exception):
         connection.rollback()

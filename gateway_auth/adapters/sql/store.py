@@ -27,9 +27,7 @@ MAX_BATCH = 1000
 # One statement is one snapshot. `head` always has its row, so an unknown key still answers with the revision.
 _READ_KEY = (
     select(head.c.revision, apps, keys)
-    .select_from(
-        head.outerjoin(keys, keys.c.id == bindparam("key_id")).outerjoin(apps, apps.c.id == keys.c.app_id)
-    )
+    .select_from(head.outerjoin(keys, keys.c.id == bindparam("key_id")).outerjoin(apps, apps.c.id == keys.c.app_id))
     .where(head.c.id == 1)
 )
 _REVISION = select(head.c.revision).where(head.c.id == 1)

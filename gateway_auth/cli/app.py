@@ -1,0 +1,48 @@
+"""The tree of commands. It only puts together; importing it loads no configuration, store or server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway_auth import __version__
+from gateway_auth.cli.apps import apps
+from gateway_auth.cli.key_states import keys
+from gateway_auth.cli.options import Config, Debug
+from gateway_auth.cli.output import tell
+
+app = typer.Typer(
+    name="gateway-auth",
+    help="Software in front of APIs that answers: who is this, may they, from here, this often?",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        tell(f"gateway-auth {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+]
+
+
+@app.callback()
+def everywhere(config: Config = "", debug: Debug = False, version: Version = False) -> None:
+    """Options before the subcommand."""
+
+
+@apps.callback()
+@keys.callback()
+def in_group(config: Config = "") -> None:
+    """Options between a group and its subcommand."""
+
+
+app.add_typer(apps, name="apps")
+app.add_typer(keys, name="keys")

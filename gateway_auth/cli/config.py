@@ -1,0 +1,75 @@
+"""`gateway-auth config`: is the configuration right, and what does it mean? It words and prints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway_auth.cli.failures import UNUSABLE
+from gateway_auth.cli.options import AsJson, Config
+from gateway_auth.cli.output import complain, note, tell, tell_fields, tell_json, tell_table
+from gateway_auth.errors import ConfigError, Problem
+
+configuration = typer.Typer(help="The configuration: is it right, and what does it mean?", no_args_is_help=True)
+
+
+@configuration.command()
+def check(config: Config = "", as_json: AsJson = False) -> None:
+    """Say everything that is wrong with the configuration. Exits 2 when something is."""
+    from gateway_auth.config import load
+
+    try:
+        loaded = load(config)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        tell_json({"ok": False, "problems": _listed(error.problems), "warnings": []})
+        raise typer.Exit(UNUSABLE) from None
+    if as_json:
+        tell_json({"ok": True, "problems": [], "warnings": _listed(loaded.warnings)})
+        return
+    for warning in loaded.warnings:
+        complain(f"warning: {warning}")
+    tell(f"{config}: no problem in {len(loaded.rules.policies)} routes")
+
+
+@configuration.command()
+def explain(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="As in the request: GET, POST, …")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="As in the request: /v1/orders/1")],
+    key_id: Annotated[str, typer.Option(metavar="KEY_ID", help="Also say what this key would meet.")] = "",
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show which route a request falls under, and what it has to pass, in order. Needs no credential."""
+    from gateway_auth.cli.explain import explain_request
+    from gateway_auth.config import load
+
+    rules = load(config).rules
+    verified = None
+    if key_id:
+        from gateway_auth.cli.explain import compiled_key
+
+        verified = compiled_key(config, rules, key_id)
+    explanation = explain_request(rules, method, path, verified)
+    if as_json:
+        tell_json(explanation.view())
+        return
+    tell(explanation.summary())
+    if explanation.route is not None:
+        tell_fields(explanation.route)
+    note()
+    tell_table(("check", "result", "because"), [(step.check, step.result, step.because) for step in explanation.steps])
+
+
+@configuration.command()
+def schema() -> None:
+    """Print the JSON Schema of gateway.toml, for editors."""
+    from gateway_auth.config.document import json_schema
+
+    tell_json(json_schema())
+
+
+def _listed(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, str]]:
+    return [{"path": problem.path, "message": problem.message} for problem in problems]

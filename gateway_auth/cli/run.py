@@ -1,0 +1,51 @@
+"""Runs one command line and turns whatever comes out of it into lines and an exit code. Knows no command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from gateway_auth.cli import INTERRUPTED
+from gateway_auth.cli.app import app
+from gateway_auth.cli.failures import Failure, explain
+from gateway_auth.cli.options import Invocation
+from gateway_auth.cli.output import complain
+
+BROKEN_PIPE = 141
+"""Exit code when nobody reads our output, as shells have it: 128 and the number of SIGPIPE."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Returns the exit code; raises nothing but what `--debug` asks for."""
+    invocation = Invocation()
+    try:
+        code = app(arguments, prog_name="gateway-auth", standalone_mode=False, obj=invocation)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:
+        _forget_output()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last place that can turn it into one line
+        if invocation.is_debug:
+            raise
+        return _report(explain(error))
+
+
+def _report(failure: Failure) -> int:
+    try:
+        for line in failure.lines:
+            complain(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+    return failure.exit_code
+
+
+def _forget_output() -> None:
+    """Let the interpreter's last flush go nowhere, instead of complaining."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())

@@ -1,0 +1,81 @@
+"""What the commands on apps and keys work with: configuration, store and use cases, open for one command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from gateway_auth.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from gateway_auth.adapters.sql import SqlStore
+    from gateway_auth.config import Configuration
+    from gateway_auth.core.keys import AppRecord
+
+T = TypeVar("T")
+
+
+class Session:
+    """The use cases over one store. `actor` is who the audit says has acted."""
+
+    def __init__(self, configuration: Configuration, store: SqlStore) -> None:
+        from gateway_auth.adapters.system import SystemClock, SystemRandom
+        from gateway_auth.lifecycle.apps import ManageApps
+        from gateway_auth.lifecycle.keys import ManageKeys
+
+        clock, random = SystemClock(), SystemRandom()
+        self.actor = actor()
+        self.apps = ManageApps(store, clock, random, configuration.rules.plans)
+        self.keys = ManageKeys(
+            store,
+            clock,
+            random,
+            key_format=configuration.rules.key_format,
+            peppers=configuration.peppers,
+            max_lifetime_days=configuration.api_keys.max_lifetime_days,
+        )
+
+    async def find_app(self, named: str) -> AppRecord:
+        """The app of this id, or the only one of this name. Raises NotFound, or Conflict where several have it."""
+        try:
+            return await self.apps.get(named)
+        except NotFound:
+            found = [app async for app in self.apps.iterate() if app.name == named]
+        if not found:
+            raise NotFound(f"there is no app {named}; `gateway-auth apps list` shows all")
+        if len(found) > 1:
+            ids = ", ".join(app.id for app in found)
+            raise Conflict(f"{len(found)} apps have the name {named}; give an id: {ids}")
+        return found[0]
+
+
+def with_session(config: str, use: Callable[[Session], Awaitable[T]]) -> T:
+    """What `use` makes of an open session. Raises whatever it raises, ConfigError and StoreError."""
+    import asyncio
+
+    from gateway_auth.adapters.sql import SqlStore
+    from gateway_auth.config import load
+
+    configuration = load(config)
+
+    async def open_and_use() -> T:
+        store = SqlStore(configuration.store_url)
+        try:
+            return await use(Session(configuration, store))
+        finally:
+            await store.close()
+
+    return asyncio.run(open_and_use())
+
+
+def actor() -> str:
+    """`cli:` and the user this process runs as, which no environment variable can claim to be another."""
+    try:
+        from pwd import getpwuid
+
+        name = getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        # A container's user often has no name.
+        name = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"cli:{name}"

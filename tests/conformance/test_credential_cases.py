@@ -1,0 +1,55 @@
+"""The shared credential cases: where a credential may stand, in which form, and what becomes of every other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.answers import check_refusal
+from tests.conformance.edges import Edge, fresh_address
+from tests.conformance.vectors import Case, fill, shared
+from tests.conformance.wire import ask, request
+
+pytestmark = pytest.mark.slow
+
+NEEDS_A_TOKEN = ("CRED-A003", "CRED-A004", "CRED-A005", "CRED-A006")
+"""Cases a made-up token cannot answer: all of the others that name one must be refused whatever the token is."""
+
+
+def needs_a_token(case: Case) -> bool:
+    """Whether the case expects a token to be good."""
+    return "{JWT" in str(case["headers"]) + case["query"] and 200 in case["status"]
+
+
+CASES = [pytest.param(case, id=case["id"]) for case in shared("credential") if not needs_a_token(case)]
+
+
+def test_nothing_is_left_out_but_what_needs_a_good_token() -> None:
+    left_out = tuple(case["id"] for case in shared("credential") if needs_a_token(case))
+    assert left_out == (NEEDS_A_TOKEN if shared("credential") else ())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_credential(edge: Edge, case: Case) -> None:
+    keys = edge.world.keys
+    fields = [(name, fill(value, keys)) for name, value in case["headers"]]
+    query = fill(case["query"], keys)
+    answer = ask(
+        edge.port, request("GET", b"/api/items" + (b"?" + query if query else b""), fields), source=fresh_address()
+    )
+    records = edge.take_records()
+    assert answer.status in case["status"], answer
+    assert len(records) == (answer.status == 200)
+    if answer.status != 200 and answer.value("content-type") == "application/problem+json":
+        check_refusal(answer)
+    challenges = answer.values("www-authenticate")
+    if case.get("www_authenticate"):
+        assert challenges
+    if case.get("no_error_code"):
+        assert not [challenge for challenge in challenges if "error" in challenge]
+    if "error" in case:
+        assert [challenge for challenge in challenges if f'error="{case["error"]}"' in challenge]
+    if "log_must_not_contain" in case:
+        assert fill(case["log_must_not_contain"], keys) not in edge.log()
+    if "upstream_must_not_see" in case:
+        unwanted = case["upstream_must_not_see"]
+        assert not [value for record in records for _, value in record.fields if unwanted.encode() in value]

@@ -1,0 +1,28 @@
+"""The shared path cases, in front of an app that takes every spelling for the path an attacker means."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.edges import Edge, fresh_address
+from tests.conformance.lenient import handlers
+from tests.conformance.vectors import Case, shared
+from tests.conformance.wire import ask, request
+
+pytestmark = pytest.mark.slow
+
+CASES = [pytest.param(case, id=case["id"]) for case in shared("path")]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_path(edge: Edge, case: Case) -> None:
+    fields = [(name, value.encode()) for name, value in case["headers"]]
+    if case["credential"] == "read":
+        fields.append(("X-API-Key", edge.world.keys["KEY"].encode()))
+    answer = ask(
+        edge.port, request(case["method"], case["target"], fields), method=case["method"], source=fresh_address()
+    )
+    records = edge.take_records()
+    reached = set().union(*map(handlers, records))
+    assert case["forbidden_upstream_handler"] not in reached, records
+    assert answer.status in case["allowed_status"], (answer, records)
