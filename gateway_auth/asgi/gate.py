@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway_auth.asgi.credentials import Credentials
-from gateway_auth.asgi.request_id import RequestIds
+from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.scope import ScopeReader
 from gateway_auth.bootstrap import Gateway
 from gateway_auth.core.headers import API_KEY, AUTHORIZATION
@@ -23,7 +23,7 @@ class Gate:
 
     def __init__(self, gateway: Gateway) -> None:
         rules = gateway.engine.rules
-        self.next_id = RequestIds().next_id
+        self.next_id = request_ids()
         self.read = ScopeReader(rules).read
         self.begin = gateway.engine.begin
         self.resume = gateway.engine.resume

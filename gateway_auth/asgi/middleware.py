@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ class GatewayAuth:
         self.app = app
         self._runtime = Runtime(config)
         self._gate: Gate | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -47,7 +47,7 @@ class GatewayAuth:
         if kind != "http" and kind != "websocket":
             raise ValueError(f"gateway-auth does not know the ASGI scope type {kind!r} and lets nothing pass it cannot judge")
         gate = self._gate
-        if gate is None or self._loop is not asyncio.get_running_loop():
+        if gate is None or self._loop is not get_running_loop():
             gate = await self._open_gate(scope, send)
             if gate is None:
                 return
@@ -100,7 +100,7 @@ class GatewayAuth:
             else:
                 await send_outcome(send, outcome)
             return None
-        self._gate, self._loop = gate, asyncio.get_running_loop()
+        self._gate, self._loop = gate, get_running_loop()
         return gate
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
 
 
-class RequestIds:
-    """`next_id()` is a random part of this process and a counter: unique without a system call per request."""
+def request_ids() -> Callable[[], str]:
+    """A function whose every call gives a new id: a random part of this process and a counter.
 
-    __slots__ = ("_next", "_prefix")
-
-    def __init__(self) -> None:
-        self._prefix = token_hex(8)
-        self._next = count(1).__next__
-
-    def next_id(self) -> str:
-        """A new id of visible ASCII."""
-        return "%s%010x" % (self._prefix, self._next())
+    Built of C iterators, so that an id costs no system call and no Python frame.
+    """
+    return map(f"{token_hex(8)}-".__add__, map(str, count(1))).__next__

@@ -161,12 +161,13 @@ def _canonical_of(scope: Scope) -> str | Malformed:
     that is what the app sees, and that is what must be judged.
     """
     raw = scope.get("raw_path")
+    path: str = scope["path"]
     if not raw:
-        return canonical_decoded_path(scope["path"])
+        return canonical_decoded_path(path)
     canonical = canonical_path(raw)
-    if isinstance(canonical, Malformed) or canonical == scope["path"] or unquote(canonical) == scope["path"]:
+    if canonical == path or isinstance(canonical, Malformed) or unquote(canonical) == path:
         return canonical
-    return canonical_decoded_path(scope["path"])
+    return canonical_decoded_path(path)
 
 
 def _below(root_path: str, path: str) -> str:

@@ -8,9 +8,13 @@ import typer
 
 from gateway_auth import __version__
 from gateway_auth.cli.apps import apps
+from gateway_auth.cli.config import configuration
+from gateway_auth.cli.init import init
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
+from gateway_auth.cli.serve import serve
+from gateway_auth.cli.store import store
 
 app = typer.Typer(
     name="gateway-auth",
@@ -28,9 +32,7 @@ def _tell_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[
-    bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
-]
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)]
 
 
 @app.callback()
@@ -40,9 +42,15 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 
 @apps.callback()
 @keys.callback()
+@configuration.callback()
+@store.callback()
 def in_group(config: Config = "") -> None:
     """Options between a group and its subcommand."""
 
 
+app.command()(init)
+app.command()(serve)
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
+app.add_typer(configuration, name="config")
+app.add_typer(store, name="store")

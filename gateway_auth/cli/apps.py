@@ -26,9 +26,7 @@ def create(
     name: Annotated[str, typer.Argument(help="A name for people; it need not be unique.")],
     owner: Annotated[str, typer.Option(help="Who answers for it: what upstreams see as the subject.")] = "",
     project: Annotated[str, typer.Option(help="A group of apps.")] = "",
-    plan: Annotated[
-        str, typer.Option(help="A plan of the configuration, whose limits all its keys share.")
-    ] = "",
+    plan: Annotated[str, typer.Option(help="A plan of the configuration, whose limits all its keys share.")] = "",
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:

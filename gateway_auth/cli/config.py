@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway_auth.cli.failures import UNUSABLE
+from gateway_auth.cli.failures import UNUSABLE, CommandFailed
 from gateway_auth.cli.options import AsJson, Config
-from gateway_auth.cli.output import complain, note, tell, tell_fields, tell_json, tell_table
-from gateway_auth.errors import ConfigError, Problem
+from gateway_auth.cli.output import complain, tell, tell_fields, tell_json, tell_table
+from gateway_auth.errors import ConfigError, NotFound, Problem
+
+if TYPE_CHECKING:
+    from gateway_auth.config import Configuration
+    from gateway_auth.core.keys import VerifiedKey
 
 configuration = typer.Typer(help="The configuration: is it right, and what does it mean?", no_args_is_help=True)
 
@@ -43,24 +47,24 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show which route a request falls under, and what it has to pass, in order. Needs no credential."""
+    import time
+
     from gateway_auth.cli.explain import explain_request
+    from gateway_auth.cli.explanation import route_view
     from gateway_auth.config import load
 
-    rules = load(config).rules
-    verified = None
-    if key_id:
-        from gateway_auth.cli.explain import compiled_key
-
-        verified = compiled_key(config, rules, key_id)
-    explanation = explain_request(rules, method, path, verified)
+    loaded = load(config)
+    key = _read_key(loaded, key_id) if key_id else None
+    explanation = explain_request(loaded.rules, method, path, key, time.time())
     if as_json:
         tell_json(explanation.view())
         return
     tell(explanation.summary())
-    if explanation.route is not None:
-        tell_fields(explanation.route)
-    note()
+    tell()
     tell_table(("check", "result", "because"), [(step.check, step.result, step.because) for step in explanation.steps])
+    if explanation.policy is not None:
+        tell()
+        tell_fields(route_view(explanation.policy))
 
 
 @configuration.command()
@@ -73,3 +77,27 @@ def schema() -> None:
 
 def _listed(problems: list[Problem] | tuple[Problem, ...]) -> list[dict[str, str]]:
     return [{"path": problem.path, "message": problem.message} for problem in problems]
+
+
+def _read_key(loaded: Configuration, key_id: str) -> VerifiedKey:
+    """The key as it would be judged, without its secret."""
+    import asyncio
+    import time
+
+    from gateway_auth.adapters.sql import SqlStore
+    from gateway_auth.core.keys import compile_key
+
+    async def read() -> VerifiedKey:
+        store = SqlStore(loaded.store_url)
+        try:
+            reading = await store.read_key(key_id)
+        finally:
+            await store.close()
+        if reading.key is None or reading.app is None:
+            raise NotFound(f"there is no key {key_id}")
+        try:
+            return compile_key(reading.key, reading.app, loaded.rules.scopes_of, loaded.rules.plans, time.time())
+        except ValueError as error:
+            raise CommandFailed(f"key {key_id} cannot be used: {error}") from None
+
+    return asyncio.run(read())

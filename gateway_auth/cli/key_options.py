@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 Texts = list[str] | None
 
 Name = Annotated[str | None, typer.Option(help="A name for people.")]
-Scopes = Annotated[Texts, typer.Option("--scope", metavar="SCOPE", help="A scope, `orders:read` or `orders:*`. Repeatable.")]
+Scopes = Annotated[
+    Texts, typer.Option("--scope", metavar="SCOPE", help="A scope, `orders:read` or `orders:*`. Repeatable.")
+]
 Roles = Annotated[Texts, typer.Option("--role", metavar="ROLE", help="A role of the configuration. Repeatable.")]
-ExpiresIn = Annotated[str | None, typer.Option(metavar="90d", help="How long it lives: `90d`, `12h`, `30m` or `never`.")]
+ExpiresIn = Annotated[
+    str | None, typer.Option(metavar="90d", help="How long it lives: `90d`, `12h`, `30m` or `never`.")
+]
 ExpiresAt = Annotated[str | None, typer.Option(metavar="TIME", help="When it ends: `2030-01-31T12:00:00Z`.")]
 NotBefore = Annotated[str | None, typer.Option(metavar="TIME", help="When it begins to work: `2030-01-31T12:00:00Z`.")]
 AllowNetworks = Annotated[
@@ -28,7 +32,9 @@ DenyNetworks = Annotated[
 ]
 AllowReferrers = Annotated[
     Texts,
-    typer.Option("--allow-referrer", metavar="URL", help="A web page it works from: `https://*.example.com/*`. Repeatable."),
+    typer.Option(
+        "--allow-referrer", metavar="URL", help="A web page it works from: `https://*.example.com/*`. Repeatable."
+    ),
 ]
 AllowAndroid = Annotated[
     Texts,
@@ -44,7 +50,16 @@ Clear = Annotated[
     typer.Option("--clear", metavar="FIELD", help="Empty a field, such as `scopes` or `allow_networks`. Repeatable."),
 ]
 
-_LISTS = ("scopes", "roles", "allow_networks", "deny_networks", "allow_referrers", "allow_android", "allow_ios", "allow_requests")
+_LISTS = (
+    "scopes",
+    "roles",
+    "allow_networks",
+    "deny_networks",
+    "allow_referrers",
+    "allow_android",
+    "allow_ios",
+    "allow_requests",
+)
 _EMPTY: dict[str, object] = {
     **dict.fromkeys(_LISTS, ()),
     "name": "",

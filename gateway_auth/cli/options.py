@@ -43,11 +43,7 @@ Config = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show tracebacks of unexpected errors.", callback=_settle_debug)
-]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of unexpected errors.", callback=_settle_debug)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AppArgument = Annotated[
-    str, typer.Argument(metavar="APP", help="Id of the app, or its name where only one has it.")
-]
+AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Id of the app, or its name where only one has it.")]
 KeyIdArgument = Annotated[str, typer.Argument(metavar="KEY_ID", help="Id of the key: its third part.")]

@@ -35,7 +35,7 @@ def redacted(text: str) -> str:
     return _SECRET.sub(r"\1_[redacted]", text)
 
 
-def tell(line: str) -> None:
+def tell(line: str = "") -> None:
     """A line of the result."""
     sys.stdout.write(f"{inert(line)}\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway_auth.core.decision import Deny, Reason
+from gateway_auth.core.headers import ORIGIN, REFERER
 from gateway_auth.core.keys import Restrictions, VerifiedKey, status_at
 from gateway_auth.core.network import is_network_allowed
 from gateway_auth.core.policy import Policy
@@ -20,14 +21,8 @@ def before_verify(policy: Policy, facts: RequestFacts) -> Deny | None:
     return None
 
 
-def key_state(policy: Policy, key: VerifiedKey, now: float) -> Deny | None:
-    """The state of a key whose secret was right, at this moment."""
-    if key.is_active and key.usable_from <= now < key.usable_until:
-        return None
-    return Deny(_state_reason(key, now), policy, key.principal)
-
-
-def _state_reason(key: VerifiedKey, now: float) -> Reason:
+def unusable_reason(key: VerifiedKey, now: float) -> Reason:
+    """Why a key whose secret was right cannot be used at this moment."""
     status = status_at(key.record, now)
     if status == "revoked":
         return Reason.CREDENTIAL_REVOKED
@@ -51,7 +46,8 @@ def key_restrictions(policy: Policy, rules: Restrictions, principal: Principal, 
 
 def authorization(policy: Policy, principal: Principal, facts: RequestFacts) -> Deny | None:
     """The route's web pages, then scopes, then roles. What a policy demands is never met by an anonymous caller."""
-    if policy.referrers and not is_referrer_allowed(policy.referrers, facts.origin, facts.referer):
+    headers = facts.headers
+    if policy.referrers and not is_referrer_allowed(policy.referrers, headers.get(ORIGIN), headers.get(REFERER)):
         return Deny(Reason.REFERRER_NOT_ALLOWED, policy, principal)
     if not policy.demands_authorization:
         return None

@@ -129,7 +129,9 @@ class Restrictions(Struct, frozen=True):
 
     def is_referrer_allowed(self, facts: RequestFacts) -> bool:
         """Whether the page the request says it comes from is allowed."""
-        return not self.referrers or is_referrer_allowed(self.referrers, facts.origin, facts.referer)
+        return not self.referrers or is_referrer_allowed(
+            self.referrers, facts.headers.get(h.ORIGIN), facts.headers.get(h.REFERER)
+        )
 
     def is_application_allowed(self, facts: RequestFacts) -> bool:
         """Whether the mobile app the request says it comes from is allowed."""
@@ -159,11 +161,12 @@ class VerifiedKey(Struct, frozen=True):
     is_active: bool
     usable_from: float
     usable_until: float
+    has_grants: bool
     scopes_of: dict[str, tuple[str, ...]]
 
     def principal_at(self, now: float) -> Principal:
-        """The principal with the grants that have not ended; built anew only where there are grants."""
-        return _principal(self.record, self.app, self.scopes_of, now) if self.record.grants else self.principal
+        """The principal with the grants that have not ended by now; only needed where `has_grants`."""
+        return _principal(self.record, self.app, self.scopes_of, now)
 
 
 def compile_key(
@@ -180,6 +183,7 @@ def compile_key(
         is_active=record.status == "active" and app.status == "active",
         usable_from=record.not_before if record.not_before is not None else -inf,
         usable_until=min(ends) if ends else inf,
+        has_grants=bool(record.grants),
         scopes_of=scopes_of,
     )
 

@@ -25,16 +25,6 @@ class RequestFacts(Struct, frozen=True, gc=False):
     is_websocket: bool = False
 
     @property
-    def origin(self) -> bytes | None:
-        """The Origin header; unusable when it came twice."""
-        return self.headers.get(h.ORIGIN)
-
-    @property
-    def referer(self) -> bytes | None:
-        """The Referer header; unusable when it came twice."""
-        return self.headers.get(h.REFERER)
-
-    @property
     def preflight_method(self) -> str | None:
         """The method a CORS preflight asks for (Fetch standard: OPTIONS, Origin, Access-Control-Request-Method)."""
         if self.method != "OPTIONS" or h.ORIGIN not in self.headers:

@@ -152,10 +152,9 @@ class Engine:
         if not self._brake.is_idle:
             self._brake.succeeded(facts.client)
         now = self._now()
-        denial = decide.key_state(policy, key, now)
-        if denial is not None:
-            return denial
-        principal = key.principal_at(now)
+        if not (key.is_active and key.usable_from <= now < key.usable_until):
+            return Deny(decide.unusable_reason(key, now), policy, key.principal)
+        principal = key.principal_at(now) if key.has_grants else key.principal
         if key.restrictions is not None:
             denial = decide.key_restrictions(policy, key.restrictions, principal, facts)
             if denial is not None:

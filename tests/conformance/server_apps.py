@@ -41,14 +41,14 @@ class Recorder:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
+                # The body broke off or could not be read; some servers still take an answer.
+                await _answer(send, 400, b"")
                 return
             body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
         self._write(scope, scope["method"], body)
-        fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
-        await send({"type": "http.response.start", "status": 200, "headers": fields})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else BODY})
+        await _answer(send, 200, b"" if scope["method"] == "HEAD" else BODY)
 
     def _write(self, scope: Scope, method: str, body: bytes) -> None:
         query = scope["query_string"]
@@ -63,6 +63,12 @@ class Recorder:
             client=exchange.client_address,
         )
         os.write(self._file, record.to_json())
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY if status == 200 else b""))]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _live(receive: Receive, send: Send) -> None:

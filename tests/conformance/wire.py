@@ -75,12 +75,12 @@ class Connection:
             raise NotHTTP(f"no answer; left over: {self._data[:200]!r}")
         return answer
 
-    def answers(self, methods: tuple[str, ...] = ()) -> list[Answer]:
+    def answers(self, methods: tuple[str, ...] = (), patience_seconds: float = DEADLINE_SECONDS) -> list[Answer]:
         """All answers until the gateway closes or is quiet. The first may take its time."""
         found: list[Answer] = []
         while True:
             method = methods[len(found)] if len(found) < len(methods) else "GET"
-            answer = self._next(method, QUIET_SECONDS if found else DEADLINE_SECONDS)
+            answer = self._next(method, QUIET_SECONDS if found else patience_seconds)
             if answer is None:
                 assert not self._data, f"half an answer: {self._data[:200]!r}"
                 return found

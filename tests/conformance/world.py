@@ -19,6 +19,7 @@ from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
 from tests.conformance import toml
+from tests.conformance.addresses import network_keys
 from tests.conformance.vectors import MADE_UP_JWT, UNKNOWN_KEY, Case, own, shared
 
 ACTOR = "conformance"
@@ -94,7 +95,7 @@ def make_world(name: str, folder: Path) -> World:
         "plans": {},
         "routes": [*SHARED_ROUTES, *origin_routes()],
     }
-    keys = {**SHARED_KEYS, **origin_keys()}
+    keys = {**SHARED_KEYS, **origin_keys(), **network_keys()}
     for table in own():
         if table.get("world", "main") == name:
             tables["routes"] += table["routes"]

@@ -268,8 +268,7 @@ async def test_what_is_granted_to_someone_who_has_just_gone_goes_to_the_next(gra
             pool.give_back(first, is_reusable=True)
         else:
             first.abort()
-            for _ in range(2):
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
             assert first.is_closed
         gone.cancel()
         second = await asyncio.wait_for(waiting, 5)

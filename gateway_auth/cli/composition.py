@@ -1,0 +1,45 @@
+"""The standalone proxy: the middleware around the proxy, from one configuration. Knows no server."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gateway_auth.asgi.middleware import GatewayAuth
+from gateway_auth.asgi.respond import send_problem
+from gateway_auth.config import Configuration
+from gateway_auth.errors import ConfigError, Problem
+from gateway_auth.proxy import InvalidUpstream, ProxyApp, parse_upstream
+
+
+def build_app(configuration: Configuration) -> GatewayAuth:
+    """The ASGI app to serve. It opens its resources in its lifespan."""
+    default = configuration.default_upstream
+    proxy = ProxyApp(
+        parse_upstream(default) if default is not None else None,
+        respond=partial(send_problem, realm=configuration.rules.realm),
+    )
+    return GatewayAuth(proxy, config=configuration)
+
+
+def refuse_unservable(configuration: Configuration) -> None:
+    """Raises ConfigError with everything that a middleware could do with this configuration and a proxy cannot."""
+    problems = [
+        Problem(f"routes.{route_id}.upstream", "is missing, and so is gateway.upstream: there is nowhere to forward to")
+        for route_id in configuration.routes_without_upstream()
+    ]
+    named = {"gateway.upstream": configuration.default_upstream} | {
+        f"routes.{policy.id}.upstream": policy.upstream for policy in configuration.rules.policies
+    }
+    for path, url in named.items():
+        try:
+            if url is not None:
+                parse_upstream(url)
+        except InvalidUpstream as error:
+            problems.append(Problem(path, str(error)))
+    if problems:
+        raise ConfigError(problems)
+
+
+def unserved_websockets(configuration: Configuration) -> list[str]:
+    """Ids of the routes that accept a WebSocket, which this version of the proxy refuses all the same."""
+    return [policy.id for policy in configuration.rules.policies if policy.is_websocket]

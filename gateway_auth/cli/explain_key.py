@@ -1,0 +1,105 @@
+"""The part of an explanation that is about whoever sends the request: credential, state, restrictions, authority."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway_auth.cli.explanation import Result, Step
+from gateway_auth.cli.rate_words import rate_words
+from gateway_auth.core.decide import key_state
+from gateway_auth.core.decision import Reason
+from gateway_auth.core.keys import VerifiedKey
+from gateway_auth.core.limits import NO_LIMITS
+from gateway_auth.core.policy import Policy
+from gateway_auth.core.principal import Principal
+
+
+def explain_key(policy: Policy, key: VerifiedKey | None, method: str, path: str, now: float) -> Iterator[Step]:
+    """From the credential to the limits; of a key that is given, what its record already decides."""
+    if policy.access == "public":
+        yield Step("credential", "passes", "the route is public: none is looked at")
+    elif key is None:
+        yield from _unknown(policy)
+    else:
+        yield from _known(policy, key, now)
+        yield from _restrictions(key, method, path)
+    if policy.referrers:
+        pages = ", ".join(pattern.text for pattern in policy.referrers)
+        yield Step("referrers", "depends", f"from {pages}", Reason.REFERRER_NOT_ALLOWED)
+    yield from _authority(policy, key.principal_at(now) if key is not None else None)
+    yield _limits(policy, key)
+
+
+def _unknown(policy: Policy) -> Iterator[Step]:
+    absent = "none passes as anonymous, a bad one never" if policy.access == "optional" else "one is required"
+    accepted = f"{absent}; accepted: {', '.join(sorted(policy.credentials))}"
+    yield Step("credential", "depends", accepted, Reason.CREDENTIAL_REQUIRED)
+    yield Step(
+        "key state", "depends", "it must be active, begun and not over, its app active", Reason.CREDENTIAL_DISABLED
+    )
+    yield Step(
+        "key restrictions", "depends", "networks, web pages, applications and requests of the key, if it has any"
+    )
+
+
+def _known(policy: Policy, key: VerifiedKey, now: float) -> Iterator[Step]:
+    yield Step("credential", "depends", f"the secret of key {key.record.id} must be right", Reason.INVALID_CREDENTIAL)
+    denial = key_state(policy, key, now)
+    if denial is None:
+        yield Step("key state", "passes", "the key and its app are active")
+    else:
+        because = f"key {key.record.status}, app {key.app.status}, as of now {denial.reason}"
+        yield Step("key state", "refuses", because, denial.reason)
+
+
+def _restrictions(key: VerifiedKey, method: str, path: str) -> Iterator[Step]:
+    record, rules = key.record, key.restrictions
+    if rules is None:
+        yield Step("key restrictions", "passes", "the key has none")
+        return
+    networks = (*record.allow_networks, *(f"not {text}" for text in record.deny_networks))
+    for check, words, reason in (
+        ("key networks", networks, Reason.NETWORK_NOT_ALLOWED),
+        ("key referrers", record.allow_referrers, Reason.REFERRER_NOT_ALLOWED),
+        ("key applications", (*record.allow_android, *record.allow_ios), Reason.APPLICATION_NOT_ALLOWED),
+    ):
+        if words:
+            yield Step(check, "depends", ", ".join(words), reason)
+    if rules.requests:
+        is_one = any(pattern.matches(method, path) for pattern in rules.requests)
+        because = f"the key is for {', '.join(record.allow_requests)}"
+        yield Step("key requests", _result(is_one), because, Reason.REQUEST_NOT_ALLOWED)
+
+
+def _authority(policy: Policy, principal: Principal | None) -> Iterator[Step]:
+    if not policy.demands_authorization:
+        yield Step("scopes and roles", "passes", "the route demands none")
+        return
+    for title, scopes in (("all of", policy.scopes), ("one of", policy.any_scopes)):
+        if scopes:
+            because = f"{title} {', '.join(sorted(scopes))}"
+            yield Step("scopes", _scopes_result(principal, scopes, title), because, Reason.INSUFFICIENT_SCOPE)
+    if policy.roles:
+        result = "depends" if principal is None else _result(not policy.roles.isdisjoint(principal.roles))
+        yield Step("roles", result, f"one of {', '.join(sorted(policy.roles))}", Reason.INSUFFICIENT_ROLE)
+
+
+def _scopes_result(principal: Principal | None, scopes: frozenset[str], title: str) -> Result:
+    if principal is None:
+        return "depends"
+    granted = principal.granted
+    return _result(granted.covers_all(scopes) if title == "all of" else granted.covers_any(scopes))
+
+
+def _result(is_met: bool) -> Result:
+    return "passes" if is_met else "refuses"
+
+
+def _limits(policy: Policy, key: VerifiedKey | None) -> Step:
+    limits = [*policy.limits.limits, *(key.limits if key is not None else NO_LIMITS).limits]
+    words = [f"{limit.id}: {rate_words(limit.rate)} by {limit.by}" for limit in limits]
+    if key is None and policy.access != "public":
+        words.append("those of the app's plan, if it has one")
+    if not words:
+        return Step("limits", "passes", "there are none")
+    return Step("limits", "depends", "; ".join(words), Reason.RATE_LIMITED)

@@ -1,0 +1,83 @@
+"""What `config explain` found out, as values and as JSON. It finds out nothing itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from gateway_auth.cli.rate_words import rate_words
+from gateway_auth.core.decision import REASONS, Reason
+from gateway_auth.core.policy import Policy
+
+Result = Literal["passes", "depends", "refuses"]
+
+
+class Step(Struct, frozen=True):
+    """One check: what it says of the request, and why. `reason` is what a refusal of it is called."""
+
+    check: str
+    result: Result
+    because: str
+    reason: Reason | None = None
+
+
+class Explanation(Struct):
+    """The checks in order, up to the first that refuses whatever else the request brings."""
+
+    method: str
+    path: str
+    policy: Policy | None = None
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def refusal(self) -> Reason | None:
+        """What the request is refused with for certain, if it is."""
+        return next((step.reason for step in self.steps if step.result == "refuses"), None)
+
+    def summary(self) -> str:
+        """One line."""
+        request = f"{self.method} {self.path}"
+        if self.refusal is not None:
+            return f"{request} is refused: {REASONS[self.refusal].status} {self.refusal}"
+        shadow = ", which is in shadow mode" if self.policy is not None and self.policy.is_shadow else ""
+        return f"{request} falls under route {self.policy.id if self.policy is not None else ''}{shadow}"
+
+    def view(self) -> dict[str, object]:
+        """For JSON."""
+        refusal = self.refusal
+        return {
+            "method": self.method,
+            "path": self.path,
+            "route": route_view(self.policy) if self.policy is not None else None,
+            "refused": refusal,
+            "status": None if refusal is None else REASONS[refusal].status,
+            "checks": [
+                {"check": step.check, "result": step.result, "because": step.because, "reason": step.reason}
+                for step in self.steps
+            ],
+        }
+
+
+def route_view(policy: Policy) -> dict[str, object]:
+    """A route with everything it says."""
+    return {
+        "id": policy.id,
+        "path": policy.path,
+        "methods": sorted(policy.methods) if policy.methods is not None else None,
+        "access": policy.access,
+        "credentials": sorted(policy.credentials),
+        "scopes": sorted(policy.scopes),
+        "any_scopes": sorted(policy.any_scopes),
+        "roles": sorted(policy.roles),
+        "allow_networks": list(policy.allow_networks.texts),
+        "deny_networks": list(policy.deny_networks.texts),
+        "allow_referrers": [pattern.text for pattern in policy.referrers],
+        "limits": [
+            {"id": limit.id, "rate": rate_words(limit.rate), "by": limit.by, "cost": limit.cost}
+            for limit in policy.limits.limits
+        ],
+        "upstream": policy.upstream,
+        "websocket": policy.is_websocket,
+        "mode": "shadow" if policy.is_shadow else "enforce",
+    }

@@ -1,0 +1,53 @@
+"""The address to listen on: what its name means here, and whether it is free. Opens no server."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from gateway_auth.cli.failures import CommandFailed
+
+_ADVICE = {
+    errno.EADDRINUSE: "is in use by another program; stop that or listen elsewhere",
+    errno.EACCES: "may not be listened on by this user; choose a port above 1023",
+    errno.EADDRNOTAVAIL: "is not an address of this machine; listen elsewhere",
+}
+
+
+def spelled(host: str, port: int) -> str:
+    """`127.0.0.1:8080`, `[::1]:8080`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def resolve(host: str, port: int) -> str:
+    """The address a host name means on this machine. Raises CommandFailed."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        raise CommandFailed(f"{host} is no name of this machine; listen on an address") from None
+    return str(found[0][4][0])
+
+
+def refuse_taken(address: str, port: int) -> None:
+    """Raises CommandFailed where nobody can listen now.
+
+    Asked before the server starts: workers share the port (SO_REUSEPORT), so a second server of the same user
+    would get half of the connections instead of an error.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError as error:
+            advice = _ADVICE.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
+            raise CommandFailed(f"{spelled(address, port)} {advice}") from None
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
