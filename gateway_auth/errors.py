@@ -1,16 +1,16 @@
-"""What goes wrong for operators and programmers. A refused request is a value (`core.decision.Deny`), never one of these.
+"""What goes wrong for operators and programmers. A refused request is a value, never one of these.
 
-    GatewayAuthError
-    ├── ConfigError            the configuration cannot be used; carries every problem found
-    ├── StoreError             the store answered, but not as needed
-    │   ├── StoreUnavailable   an outage: unreachable, locked, full
-    │   └── StoreSchemaError   older (run `store upgrade`) or newer than this program
-    ├── LifecycleError         a management change was refused
-    │   ├── NotFound           no such app or key
-    │   ├── Conflict           the object's state forbids it
-    │   └── InvalidInput       a field has an unusable value
-    ├── BodyTooLarge           a request body passed the configured cap while it was read
-    └── MiddlewareMissing      `requires` was reached by a request that GatewayAuth never judged
+GatewayAuthError
+├── ConfigError            the configuration cannot be used; carries every problem found
+├── StoreError             the store answered, but not as needed
+│   ├── StoreUnavailable   an outage: unreachable, locked, full
+│   └── StoreSchemaError   older (run `store upgrade`) or newer than this program
+├── LifecycleError         a management change was refused
+│   ├── NotFound           no such app or key
+│   ├── Conflict           the object's state forbids it
+│   └── InvalidInput       a field has an unusable value
+├── BodyTooLarge           a request body passed the configured cap while it was read
+└── MiddlewareMissing      `requires` was reached by a request that GatewayAuth never judged
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Random(Protocol):
 
 
 class KeyReading(Struct, frozen=True):
-    """A key with its app as of `revision`, read in one snapshot. `key` and `app` are both None when there is no such key."""
+    """A key with its app as of `revision`, read in one snapshot. Both are None when there is no such key."""
 
     revision: int
     key: KeyRecord | None = None

@@ -22,18 +22,26 @@ class _Counters(Generations[str | int, Window]):
     are places to push out its own: with those it would be admitted as often anyway.
     """
 
-    __slots__ = ("_life", "rotate_at")
+    __slots__ = ("_life", "_rate", "rotate_at")
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(MAX_ADDRESSES if limit.by == "address" else MAX_PROVEN)
         self.rotate_at = 0
+        self._rate = limit.rate
         self._life = _life_seconds(limit.rate) * MICROSECONDS
 
-    def age(self, now: int) -> None:
-        """Begin a new generation, a whole life after the last."""
+    def age(self, now: int, partition: str | int) -> Window | None:
+        """Begin a new generation, a whole life after the last; the partition's window, if there still is one."""
         if self.rotate_at:
             self.rotate()
         self.rotate_at = now + self._life
+        return self[partition]
+
+    def add(self, partition: str | int) -> Window:
+        """A new window for a partition."""
+        window = new_window(self._rate)
+        self.put(partition, window)
+        return window
 
 
 def _life_seconds(rate: Rate) -> int:
@@ -49,25 +57,21 @@ class MemoryLimitStore:
         self._monotonic = clock.monotonic
         self._now = clock.now
         self._counters: dict[str, _Counters] = {}
-        self._of: Callable[[LimitSet], list[tuple[Limit, _Counters]]] = Memo(self._find).__getitem__
+        self._of: Callable[[LimitSet], list[_Counters]] = Memo(self._find).__getitem__
 
-    def _find(self, limits: LimitSet) -> list[tuple[Limit, _Counters]]:
+    def _find(self, limits: LimitSet) -> list[_Counters]:
         """The counters of each limit; a limit of two sets (a plan on many routes) has one."""
-        return [(limit, self._counters.setdefault(limit.key, _Counters(limit))) for limit in limits.limits]
+        return [self._counters.setdefault(limit.key, _Counters(limit)) for limit in limits.limits]
 
     def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """All limits or none, at once."""
         now = int(self._monotonic() * MICROSECONDS)
+        utc = int(self._now() * MICROSECONDS) if limits.is_utc_needed else 0
         windows = []
-        for (limit, counters), partition in zip(self._of(limits), partitions):  # noqa: B905 (a keyword costs)
-            if now >= counters.rotate_at:
-                counters.age(now)
-            window = counters[partition]
-            if window is None:
-                window = new_window(limit.rate)
-                counters.put(partition, window)
-            windows.append((limit, window))
-        return take_all(windows, now, int(self._now() * MICROSECONDS) if limits.is_utc_needed else 0)
+        for counters, partition in zip(self._of(limits), partitions):  # noqa: B905 (a keyword costs)
+            window = counters[partition] if now < counters.rotate_at else counters.age(now, partition)
+            windows.append(window or counters.add(partition))
+        return take_all(limits, windows, now, utc)
 
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """The same, for callers that wait."""

@@ -97,7 +97,7 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": outcome.body})
 
     def cap_body(self, receive: Receive, max_body_bytes: int) -> Receive:
-        """`receive` for a body of undeclared length: past the cap it raises BodyTooLarge, and the answer will be 413."""
+        """`receive` for a body of undeclared length: past the cap it raises BodyTooLarge and the answer is 413."""
         received_bytes = 0
 
         async def capped_receive() -> Message:

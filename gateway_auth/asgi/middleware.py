@@ -11,7 +11,7 @@ from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
 from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
-from gateway_auth.core.decision import Allow, Deny, Reason
+from gateway_auth.core.decision import Allow, Decision, Deny, Reason
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
 from gateway_auth.errors import BodyTooLarge, StoreUnavailable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway_auth.asgi.scope import Reading
     from gateway_auth.config import Configuration
 
+_JUDGED = frozenset(("http", "websocket"))
 _DECISIONS = (Allow, Deny)
 
 
@@ -40,12 +41,9 @@ class GatewayAuth:
         self._loop: AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "lifespan":
-            await run_lifespan(self.app, self._runtime, scope, receive, send)
+        if scope["type"] not in _JUDGED:
+            await self._run_lifespan(scope, receive, send)
             return
-        if kind != "http" and kind != "websocket":
-            raise ValueError(f"gateway-auth does not know the ASGI scope type {kind!r} and lets nothing pass it cannot judge")
         gate = self._gate
         if gate is None or self._loop is not get_running_loop():
             gate = await self._open_gate(scope, send)
@@ -54,16 +52,13 @@ class GatewayAuth:
         request_id = gate.next_id()
         reading = gate.read(scope)
         if isinstance(reading, Malformed):
-            denial = Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {reading.detail}.")
-            await self._refuse(gate, scope, send, denial, None, request_id)
+            await self._refuse(gate, scope, send, _malformed(reading), None, request_id)
             return
         decision = gate.begin(reading.facts)
         if not isinstance(decision, _DECISIONS):
             decision = await gate.resume(decision)
-        if isinstance(decision, Allow) and reading.body_bytes is not None and reading.body_bytes > gate.max_body_bytes:
-            decision = Deny(Reason.BODY_TOO_LARGE, decision.policy, decision.principal)
-        if isinstance(decision, Deny):
-            await self._refuse(gate, scope, send, decision, reading, request_id)
+        if isinstance(decision, Deny) or (reading.body_bytes or 0) > gate.max_body_bytes:
+            await self._refuse(gate, scope, send, _refusal(decision), reading, request_id)
             return
         exchange = Exchange(decision, request_id, reading.facts.client, gate.realm, send)
         if reading.body_bytes is None:
@@ -71,9 +66,15 @@ class GatewayAuth:
         try:
             await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange)
         except BodyTooLarge:
-            if exchange.has_started or exchange.denial is None:
-                raise
-            await exchange.send_denial(exchange.denial)
+            if exchange.has_started:
+                raise  # Only breaking the connection can still tell the client.
+            await exchange.send_denial(_refusal(decision))
+
+    async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            kind = scope["type"]
+            raise ValueError(f"gateway-auth cannot judge the ASGI scope type {kind!r} and lets nothing pass unjudged")
+        await run_lifespan(self.app, self._runtime, scope, receive, send)
 
     async def _refuse(
         self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None, request_id: str
@@ -102,6 +103,17 @@ class GatewayAuth:
             return None
         self._gate, self._loop = gate, get_running_loop()
         return gate
+
+
+def _malformed(problem: Malformed) -> Deny:
+    return Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {problem.detail}.")
+
+
+def _refusal(decision: Decision) -> Deny:
+    """The refusal itself, or the one for an admitted request whose body is too large."""
+    if isinstance(decision, Deny):
+        return decision
+    return Deny(Reason.BODY_TOO_LARGE, decision.policy, decision.principal)
 
 
 def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading) -> Scope:

@@ -24,7 +24,9 @@ async def send_problem(send: Send, code: str, request_id: str, realm: str = "") 
 async def refuse_websocket(scope: Scope, send: Send, outcome: Outcome, reason: str) -> None:
     """Refuse before accept: with the whole answer where the server can carry it, else it becomes a bare 403."""
     if "websocket.http.response" in (scope.get("extensions") or {}):
-        await send({"type": "websocket.http.response.start", "status": outcome.status, "headers": list(outcome.headers)})
+        await send(
+            {"type": "websocket.http.response.start", "status": outcome.status, "headers": list(outcome.headers)}
+        )
         await send({"type": "websocket.http.response.body", "body": outcome.body})
     else:
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})

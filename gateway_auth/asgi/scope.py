@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from urllib.parse import unquote
 
 from msgspec import Struct
 
 from gateway_auth.asgi.types import Header, Scope
 from gateway_auth.core import headers as h
-from gateway_auth.core.headers import PLAIN
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.network import UNIX_PEER, Address, client_address, parse_peer
@@ -23,8 +24,11 @@ MAX_CLIENT_REQUEST_ID = 64
 
 _METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,32}")
 _SUB_DELIMS = rb"A-Za-z0-9._~!$&'()*+,;=-"
-_HOST = re.compile(rb"(?:[" + _SUB_DELIMS + rb"]|%[0-9A-Fa-f]{2}){1,255}(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?")
+_HOST = re.compile(
+    rb"(?:[" + _SUB_DELIMS + rb"]|%[0-9A-Fa-f]{2}){1,255}(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?"
+)
 _TLS_SCHEMES = frozenset(("https", "wss"))
+_NAME = itemgetter(0)
 _UNUSABLE = b"\x00"
 """Stands for a header that must be single and came twice: it matches no rule."""
 
@@ -50,21 +54,38 @@ class Reading(Struct, frozen=True, gc=False):
 _TOO_MANY_HEADERS = Malformed("more than 200 header fields")
 _BAD_METHOD = Malformed("the method is not an upper-case token")
 _BAD_HOST = Malformed("the Host header is missing, repeated or not a host")
-_BAD_LENGTH = Malformed("the Content-Length header is repeated or not a number")
+_BAD_LENGTH = Malformed("the Content-Length header is repeated, not a number, or beside a Transfer-Encoding")
 _LONG_QUERY = Malformed("the query is longer than 16384 bytes")
+
+
+class _Shape:
+    """How to read one sequence of header names. Clients send the same names in the same order again and again.
+
+    `keep` picks the headers that go on, `noted` are (kind, position) of those that mean something. Where one of these
+    comes twice, or there are too many or too few headers, the sequence is not regular and is read one by one.
+    """
+
+    __slots__ = ("is_regular", "keep", "noted")
+
+    def __init__(self, kinds: list[int]) -> None:
+        kept = [position for position, kind in enumerate(kinds) if kind >= h.PLAIN]
+        self.noted = tuple((kind, at) for at, kind in enumerate(kinds) if kind not in (h.PLAIN, h.DROPPED))
+        self.is_regular = len(dict(self.noted)) == len(self.noted) and 2 <= len(kept) <= MAX_HEADERS
+        self.keep: Callable[[Sequence[Header]], tuple[Header, ...]] = itemgetter(*kept) if self.is_regular else tuple
 
 
 class ScopeReader:
     """Reads scopes under one configuration. What it remembers is bounded and follows from the text alone."""
 
-    __slots__ = ("_hosts", "_kinds", "_methods", "_peers", "_rules", "_trusted")
+    __slots__ = ("_hosts", "_kinds", "_methods", "_peers", "_rules", "_shapes", "_trusted")
 
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
         self._kinds = rules.headers
         self._trusted = rules.trusted_proxies
-        self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, max_entries=512)
-        self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, max_entries=64)
+        self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, 512, 300)
+        self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, 64, 32)
+        self._shapes: Memo[tuple[bytes, ...], _Shape] = Memo(self._shape, max_entries=256, max_length=40)
         self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(self._read_peer)
 
     def _read_peer(self, host: str | None) -> tuple[Address | None, bool]:
@@ -77,20 +98,14 @@ class ScopeReader:
     def read(self, scope: Scope) -> Reading | Malformed:
         """The facts of an http or websocket scope, or why it cannot be read."""
         headers = scope["headers"]
-        if len(headers) > MAX_HEADERS:
-            return _TOO_MANY_HEADERS
-        kinds = self._kinds
-        kept: list[Header] = []
-        found: dict[int, bytes] = {}
-        for pair in headers:
-            kind = kinds[pair[0]]
-            if kind >= PLAIN:
-                kept.append(pair)
-            if kind == PLAIN or kind == h.DROPPED:
-                continue
-            if kind not in found:
-                found[kind] = pair[1]
-            elif (problem := _repeat(kind, pair[1], found)) is not None:
+        shape = self._shapes[tuple(map(_NAME, headers))]
+        if shape.is_regular:
+            kept = list(shape.keep(headers))
+            found = {kind: headers[position][1] for kind, position in shape.noted}
+        else:
+            kept, found = [], {}
+            problem = self._sort(headers, kept, found)
+            if problem is not None:
                 return problem
         is_websocket = scope["type"] == "websocket"
         method = "GET" if is_websocket else scope["method"]
@@ -122,7 +137,26 @@ class ScopeReader:
             return body_bytes if isinstance(body_bytes, Malformed) else Reading(facts, full_path, kept, body_bytes)
         return Reading(facts, full_path, kept, 0)
 
-    def _told_by_proxy(self, client: Address | None, found: dict[int, bytes]) -> Address | None | Malformed:
+    def _shape(self, names: tuple[bytes, ...]) -> _Shape:
+        return _Shape([self._kinds[name] for name in names])
+
+    def _sort(self, headers: Sequence[Header], kept: list[Header], found: dict[int, bytes]) -> Malformed | None:
+        """Header by header, where something came twice or is not a usual request."""
+        if len(headers) > MAX_HEADERS:
+            return _TOO_MANY_HEADERS
+        for pair in headers:
+            kind = self._kinds[pair[0]]
+            if kind >= h.PLAIN:
+                kept.append(pair)
+            if kind in (h.PLAIN, h.DROPPED):
+                continue
+            if kind not in found:
+                found[kind] = pair[1]
+            elif (problem := _repeat(kind, pair[1], found)) is not None:
+                return problem
+        return None
+
+    def _told_by_proxy(self, client: Address | None, found: dict[int, bytes]) -> Address | Malformed | None:
         value = found.get(h.CLIENT_ADDRESS)
         if value is None:
             return client
@@ -146,11 +180,13 @@ def _repeat(kind: int, value: bytes, found: dict[int, bytes]) -> Malformed | Non
     return None
 
 
-def _body_length(scope: Scope, found: dict[int, bytes]) -> int | None | Malformed:
+def _body_length(scope: Scope, found: dict[int, bytes]) -> int | Malformed | None:
     """The declared length of the body; None when one may come that does not say."""
     length = found.get(h.CONTENT_LENGTH)
     if length is not None:
-        return int(length) if length.isdigit() and len(length) <= 18 else _BAD_LENGTH
+        # With a transfer coding beside it, somebody behind may believe the other one (RFC 9112 section 6.1).
+        is_clear = length.isdigit() and len(length) <= 18 and h.TRANSFER_ENCODING not in found
+        return int(length) if is_clear else _BAD_LENGTH
     return None if h.TRANSFER_ENCODING in found or scope.get("http_version", "1.1") >= "2" else 0
 
 

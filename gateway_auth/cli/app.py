@@ -9,6 +9,7 @@ import typer
 from gateway_auth import __version__
 from gateway_auth.cli.apps import apps
 from gateway_auth.cli.config import configuration
+from gateway_auth.cli.demo import demo
 from gateway_auth.cli.init import init
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.options import Config, Debug
@@ -48,6 +49,7 @@ def in_group(config: Config = "") -> None:
     """Options between a group and its subcommand."""
 
 
+app.command()(demo)
 app.command()(init)
 app.command()(serve)
 app.add_typer(apps, name="apps")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from gateway_auth.cli.explanation import Result, Step
 from gateway_auth.cli.rate_words import rate_words
-from gateway_auth.core.decide import key_state
+from gateway_auth.core.decide import unusable_reason
 from gateway_auth.core.decision import Reason
-from gateway_auth.core.keys import VerifiedKey
+from gateway_auth.core.keys import VerifiedKey, status_at
 from gateway_auth.core.limits import NO_LIMITS
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import Principal
@@ -34,22 +34,18 @@ def _unknown(policy: Policy) -> Iterator[Step]:
     absent = "none passes as anonymous, a bad one never" if policy.access == "optional" else "one is required"
     accepted = f"{absent}; accepted: {', '.join(sorted(policy.credentials))}"
     yield Step("credential", "depends", accepted, Reason.CREDENTIAL_REQUIRED)
-    yield Step(
-        "key state", "depends", "it must be active, begun and not over, its app active", Reason.CREDENTIAL_DISABLED
-    )
-    yield Step(
-        "key restrictions", "depends", "networks, web pages, applications and requests of the key, if it has any"
-    )
+    state = "it must be active, begun and not over, its app active"
+    yield Step("key state", "depends", state, Reason.CREDENTIAL_DISABLED)
+    yield Step("key restrictions", "depends", "networks, web pages, applications, requests: those of the key")
 
 
 def _known(policy: Policy, key: VerifiedKey, now: float) -> Iterator[Step]:
     yield Step("credential", "depends", f"the secret of key {key.record.id} must be right", Reason.INVALID_CREDENTIAL)
-    denial = key_state(policy, key, now)
-    if denial is None:
+    if key.is_active and key.usable_from <= now < key.usable_until:
         yield Step("key state", "passes", "the key and its app are active")
     else:
-        because = f"key {key.record.status}, app {key.app.status}, as of now {denial.reason}"
-        yield Step("key state", "refuses", because, denial.reason)
+        because = f"the key is {status_at(key.record, now)}, its app {key.app.status}"
+        yield Step("key state", "refuses", because, unusable_reason(key, now))
 
 
 def _restrictions(key: VerifiedKey, method: str, path: str) -> Iterator[Step]:

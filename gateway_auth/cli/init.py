@@ -1,4 +1,4 @@
-"""`gateway-auth init`: a directory to start from. The configuration is written last, so that it stands for all of it."""
+"""`gateway-auth init`: a directory to start from. The configuration comes last: where it is, all else is."""
 
 from __future__ import annotations
 
@@ -34,52 +34,54 @@ def init(
     refuse_link(configuration)
     if configuration.exists():
         raise CommandFailed(f"{configuration} is there already; edit it, or name another directory")
-    for path, is_new in prepare(directory):
+    from gateway_auth.config import load
+    from gateway_auth.config.starter import starter_toml
+
+    for path, is_new in prepare(directory, starter_toml()):
         tell(f"{'made' if is_new else 'kept'}  {path}")
+    load(configuration)
     _tell_next_steps(directory)
 
 
-def prepare(directory: Path, **values: str) -> list[tuple[Path, bool]]:
-    """Make what is missing, and check that it works together: (path, whether it is new) of each.
+def prepare(directory: Path, toml: str) -> list[tuple[Path, bool]]:
+    """Make what is missing: (path, whether it is new) of each. Interrupted at any point, the next run completes it.
 
-    `values` are those of `config.starter_toml`. Interrupted at any point, the next run completes it.
+    `toml` is the text of the configuration, which names `secrets/pepper` and `gateway.db`.
     """
-    from gateway_auth.config.starter import starter_toml
-
-    return prepare_with(directory, starter_toml(**values))
-
-
-def prepare_with(directory: Path, toml: str) -> list[tuple[Path, bool]]:
-    """The same, with the text of the configuration. It names `secrets/pepper` and `gateway.db`."""
-    import asyncio
     from secrets import token_urlsafe
 
-    from gateway_auth.adapters.sql import SqlStore
-    from gateway_auth.config import load
-
-    secrets, configuration = directory / "secrets", directory / DEFAULT_CONFIG
+    secrets, configuration, store = directory / "secrets", directory / DEFAULT_CONFIG, directory / "gateway.db"
     make_directory(directory)
     refuse_link(secrets)
     make_directory(secrets, PRIVATE_DIRECTORY)
     made = [
         (directory / ".gitignore", make_file(directory / ".gitignore", _IGNORED, PUBLIC_MODE)),
         (secrets / "pepper", make_file(secrets / "pepper", f"{token_urlsafe(PEPPER_BYTES)}\n", SECRET_MODE)),
+        (store, _make_store(store)),
     ]
-    store_file = directory / "gateway.db"
-    refuse_link(store_file)
-    made.append((store_file, not store_file.exists()))
+    # Last: where there is a configuration, there is all it names.
+    return [*made, (configuration, make_file(configuration, toml, PUBLIC_MODE))]
 
-    async def create_store() -> None:
-        store = SqlStore(f"sqlite:///{store_file.absolute()}")
+
+def _make_store(file: Path) -> bool:
+    """Open the store once, which makes it. Returns whether there was none."""
+    import asyncio
+
+    from gateway_auth.adapters.sql import SqlStore
+
+    refuse_link(file)
+    is_new = not file.exists()
+    url = f"sqlite:///{file.absolute()}"
+
+    async def open_and_close() -> None:
+        store = SqlStore(url)
         try:
             await store.open()
         finally:
             await store.close()
 
-    asyncio.run(create_store())
-    made.append((configuration, make_file(configuration, toml, PUBLIC_MODE)))
-    load(configuration)
-    return made
+    asyncio.run(open_and_close())
+    return is_new
 
 
 def _tell_next_steps(directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,9 +19,7 @@ Scopes = Annotated[
     Texts, typer.Option("--scope", metavar="SCOPE", help="A scope, `orders:read` or `orders:*`. Repeatable.")
 ]
 Roles = Annotated[Texts, typer.Option("--role", metavar="ROLE", help="A role of the configuration. Repeatable.")]
-ExpiresIn = Annotated[
-    str | None, typer.Option(metavar="90d", help="How long it lives: `90d`, `12h`, `30m` or `never`.")
-]
+ExpiresIn = Annotated[str | None, typer.Option(metavar="90d", help="How long it lives: `90d`, `12h`, `never`.")]
 ExpiresAt = Annotated[str | None, typer.Option(metavar="TIME", help="When it ends: `2030-01-31T12:00:00Z`.")]
 NotBefore = Annotated[str | None, typer.Option(metavar="TIME", help="When it begins to work: `2030-01-31T12:00:00Z`.")]
 AllowNetworks = Annotated[
@@ -33,7 +31,7 @@ DenyNetworks = Annotated[
 AllowReferrers = Annotated[
     Texts,
     typer.Option(
-        "--allow-referrer", metavar="URL", help="A web page it works from: `https://*.example.com/*`. Repeatable."
+        "--allow-referrer", metavar="URL", help="Web pages it works from: `https://*.example.com/*`. Repeatable."
     ),
 ]
 AllowAndroid = Annotated[
@@ -69,7 +67,7 @@ _EMPTY: dict[str, object] = {
 }
 
 
-def fields_from(given: dict[str, str | Sequence[str] | None], clear: Sequence[str] | None = None) -> KeyFields:
+def fields_from(given: Mapping[str, str | Sequence[str] | None], clear: Sequence[str] | None = None) -> KeyFields:
     """The fields that were given, and those to be emptied. Raises CommandRefused."""
     from gateway_auth.lifecycle.key_fields import KeyFields
 

@@ -7,6 +7,9 @@ import socket
 
 from gateway_auth.cli.failures import CommandFailed
 
+PROBE_SECONDS = 2.0
+MAX_PROBE_BYTES = 65_536
+
 _ADVICE = {
     errno.EADDRINUSE: "is in use by another program; stop that or listen elsewhere",
     errno.EACCES: "may not be listened on by this user; choose a port above 1023",
@@ -51,3 +54,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def is_gateway(host: str, port: int) -> bool:
+    """Whether what listens there refuses as only a gateway does: its reserved paths fall under no route."""
+    import http.client
+    import json
+
+    connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/.gateway/")
+        problem = json.loads(connection.getresponse().read(MAX_PROBE_BYTES))
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return isinstance(problem, dict) and problem.get("code") in ("no_matching_route", "https_required")

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.table import Table
+    from rich.text import Text
 
 WIDE = 500
 """Columns of a table that no terminal shows: nothing is cut off or folded in a pipe."""
@@ -86,13 +88,13 @@ def _draw(table: Table, stream: TextIO) -> None:
     Console(file=stream, width=width, highlight=False, markup=False, emoji=False).print(table)
 
 
-def _box(stream: TextIO) -> object:
+def _box(stream: TextIO) -> Box | None:
     from rich import box
 
     return box.SIMPLE_HEAD if stream.isatty() else None
 
 
-def _cell(value: object) -> object:
+def _cell(value: object) -> Text:
     from rich.text import Text
 
     text = inert(_spelled(value))

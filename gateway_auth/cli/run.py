@@ -28,7 +28,8 @@ def run(arguments: Sequence[str]) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last place that can turn it into one line
+    except Exception as error:
+        # The last place that can turn it into one line.
         if invocation.is_debug:
             raise
         return _report(explain(error))

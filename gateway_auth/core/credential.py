@@ -64,7 +64,7 @@ def extract(facts: RequestFacts, key_format: KeyFormat) -> Credential:
 
 
 def _from_authorization(value: bytes, key_format: KeyFormat) -> Credential:
-    """`Bearer x` or `ApiKey x`: any letter case, exactly one space (RFC 9110 section 11.4 allows more; two are refused)."""
+    """`Bearer x` or `ApiKey x`: any letter case, exactly one space (RFC 9110 section 11.4 would allow more)."""
     scheme, _, presented = value.partition(b" ")
     scheme = scheme.lower()
     if not presented or len(presented) > MAX_CREDENTIAL_BYTES or scheme not in (b"bearer", b"apikey"):

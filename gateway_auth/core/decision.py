@@ -53,7 +53,9 @@ REASONS: dict[Reason, ReasonText] = {
         400, "Ambiguous credentials", "More than one credential was presented; send exactly one."
     ),
     Reason.CREDENTIAL_IN_URL: ReasonText(
-        401, "Credential in URL", "A URL carries an API key, where logs and histories keep it. Replace that key and send keys in a header."
+        401,
+        "Credential in URL",
+        "A URL carries an API key, where logs keep it. Replace that key, and send keys in a header.",
     ),
     Reason.CREDENTIAL_REQUIRED: ReasonText(
         401, "Credential required", "Present an API key or a bearer token, as the WWW-Authenticate header says."
@@ -64,12 +66,22 @@ REASONS: dict[Reason, ReasonText] = {
         401, "Credential disabled", "The credential is switched off or not valid yet; ask its owner."
     ),
     Reason.CREDENTIAL_REVOKED: ReasonText(401, "Credential revoked", "The credential was revoked; ask for a new one."),
-    Reason.HTTPS_REQUIRED: ReasonText(403, "HTTPS required", "Send the request over HTTPS, with a new credential if one was sent."),
-    Reason.NETWORK_NOT_ALLOWED: ReasonText(403, "Network not allowed", "Requests from this network address are not allowed."),
-    Reason.REFERRER_NOT_ALLOWED: ReasonText(403, "Referrer not allowed", "Requests from this web page are not allowed."),
-    Reason.APPLICATION_NOT_ALLOWED: ReasonText(403, "Application not allowed", "Requests from this application are not allowed."),
+    Reason.HTTPS_REQUIRED: ReasonText(
+        403, "HTTPS required", "Send the request over HTTPS, with a new credential if one was sent."
+    ),
+    Reason.NETWORK_NOT_ALLOWED: ReasonText(
+        403, "Network not allowed", "Requests from this network address are not allowed."
+    ),
+    Reason.REFERRER_NOT_ALLOWED: ReasonText(
+        403, "Referrer not allowed", "Requests from this web page are not allowed."
+    ),
+    Reason.APPLICATION_NOT_ALLOWED: ReasonText(
+        403, "Application not allowed", "Requests from this application are not allowed."
+    ),
     Reason.REQUEST_NOT_ALLOWED: ReasonText(403, "Request not allowed", "This kind of request is not allowed here."),
-    Reason.INSUFFICIENT_SCOPE: ReasonText(403, "Insufficient scope", "The credential lacks a scope this request needs."),
+    Reason.INSUFFICIENT_SCOPE: ReasonText(
+        403, "Insufficient scope", "The credential lacks a scope this request needs."
+    ),
     Reason.INSUFFICIENT_ROLE: ReasonText(403, "Insufficient role", "The credential lacks a role this request needs."),
     Reason.NO_MATCHING_ROUTE: ReasonText(403, "No matching route", "No route is configured for this method and path."),
     Reason.BODY_TOO_LARGE: ReasonText(413, "Body too large", "The request body is larger than this gateway accepts."),
@@ -77,12 +89,16 @@ REASONS: dict[Reason, ReasonText] = {
     Reason.TOO_MANY_FAILURES: ReasonText(
         429, "Too many failures", "Too many invalid credentials from this address; wait as long as Retry-After says."
     ),
-    Reason.UPSTREAM_UNAVAILABLE: ReasonText(502, "Upstream unavailable", "The service behind this gateway did not answer usably."),
-    Reason.UPSTREAM_TIMEOUT: ReasonText(504, "Upstream timeout", "The service behind this gateway did not answer in time."),
+    Reason.UPSTREAM_UNAVAILABLE: ReasonText(
+        502, "Upstream unavailable", "The service behind this gateway did not answer usably."
+    ),
+    Reason.UPSTREAM_TIMEOUT: ReasonText(
+        504, "Upstream timeout", "The service behind this gateway did not answer in time."
+    ),
     Reason.DEPENDENCY_UNAVAILABLE: ReasonText(
         503, "Dependency unavailable", "The credential cannot be checked right now; try again after Retry-After."
     ),
-}  # fmt: skip
+}
 
 
 class Deny(Struct, frozen=True):

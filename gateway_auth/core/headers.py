@@ -65,7 +65,7 @@ class HeaderTable(Memo[bytes, int]):
     __slots__ = ("_address", "_api_keys", "_look_alikes", "_stripped_names", "_stripped_prefixes")
 
     def __init__(self, api_key_headers: Iterable[str], client_address_header: str, stripped: Iterable[str]) -> None:
-        super().__init__(self._classify, max_entries=1024)
+        super().__init__(self._classify, max_entries=1024, max_length=64)
         self._api_keys = {name.lower().encode("ascii") for name in api_key_headers}
         self._look_alikes = {_folded(name) for name in self._api_keys} | _NO_LOOK_ALIKES
         self._address = client_address_header.lower().encode("ascii")

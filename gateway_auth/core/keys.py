@@ -43,7 +43,7 @@ class AppRecord(Struct, frozen=True, kw_only=True):
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):
-    """An API key as stored. Times are UTC epoch seconds. `digest` is HMAC-SHA-256 under the pepper `pepper_id` names."""
+    """An API key as stored. Times are UTC epoch seconds; `digest` is HMAC-SHA-256 under the pepper of `pepper_id`."""
 
     id: str
     app_id: str
@@ -172,7 +172,7 @@ class VerifiedKey(Struct, frozen=True):
 def compile_key(
     record: KeyRecord, app: AppRecord, scopes_of: dict[str, tuple[str, ...]], plans: dict[str, LimitSet], now: float
 ) -> VerifiedKey:
-    """The judging form of a stored key. Raises ValueError where a stored rule cannot be read: such a key is unusable."""
+    """The judging form of a stored key. Raises ValueError for a rule that cannot be read: such a key is unusable."""
     ends = [end for end in (record.expires_at, record.retires_at) if end is not None]
     return VerifiedKey(
         record=record,

@@ -48,11 +48,12 @@ class LimitSet:
     `status_format % outcome.status` is the RateLimit value; `is_utc_needed` tells whether any follows the calendar.
     """
 
-    __slots__ = ("_joined", "bys", "is_utc_needed", "limits", "policy_header", "status_format")
+    __slots__ = ("_joined", "bys", "costs", "is_utc_needed", "limits", "policy_header", "status_format")
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
         self.limits = tuple(limits)
         self.bys = tuple(limit.by for limit in self.limits)
+        self.costs = tuple(limit.cost for limit in self.limits)
         self.is_utc_needed = any(limit.rate.kind == "fixed" for limit in self.limits)
         self.policy_header = (b"ratelimit-policy", b", ".join(limit.policy_item for limit in self.limits))
         self.status_format = b", ".join(limit.status_item for limit in self.limits)
@@ -85,29 +86,28 @@ class LimitOutcome(Struct, frozen=True, gc=False):
     violated: tuple[str, ...] = ()
 
 
-def take_all(windows: list[tuple[Limit, Window]], now: int, utc: int) -> LimitOutcome:
+def take_all(limits: LimitSet, windows: list[Window], now: int, utc: int) -> LimitOutcome:
     """Take every limit's cost, or none: a refused request is charged nothing.
 
-    `now` is microseconds of a steady clock, `utc` of the wall clock.
+    `windows` stand in the order of `limits`; `now` is microseconds of a steady clock, `utc` of the wall clock.
     """
     status: list[int] = []
-    for limit, window in windows:
-        taken = window.take(limit.cost, now, utc)
+    for cost, window in zip(limits.costs, windows):  # noqa: B905 (built together; a keyword costs on every request)
+        taken = window.take(cost, now, utc)
         if taken is None:
-            return _refused(windows, len(status) // 2, now, utc)
-        status.append(taken[0])
-        status.append(-(-taken[1] // MICROSECONDS))
+            return _refused(limits, windows, len(status) // 2, now, utc)
+        status += (taken[0], (taken[1] + MICROSECONDS - 1) // MICROSECONDS)
     return LimitOutcome(True, tuple(status))
 
 
-def _refused(windows: list[tuple[Limit, Window]], taken: int, now: int, utc: int) -> LimitOutcome:
+def _refused(limits: LimitSet, windows: list[Window], taken: int, now: int, utc: int) -> LimitOutcome:
     """Give back the first `taken`, then say of every limit how it stands."""
-    for limit, window in reversed(windows[:taken]):
-        window.undo(limit.cost)
+    for position in reversed(range(taken)):
+        windows[position].undo(limits.costs[position])
     status: list[int] = []
     violated: list[str] = []
     longest_wait = 0
-    for limit, window in windows:
+    for limit, window in zip(limits.limits, windows, strict=True):
         if window.take(limit.cost, now, utc) is None:
             violated.append(limit.id)
             longest_wait = max(longest_wait, window.wait(limit.cost, now, utc))

@@ -1,4 +1,4 @@
-"""Maps that stay small whatever clients send: a memory of a pure function's answers, and a map that forgets the unused."""
+"""Maps that stay small whatever clients send: a pure function's answers, and a map that forgets the unused."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ V = TypeVar("V")
 class Memo(dict[K, V], Generic[K, V]):
     """`memo[key]` is `compute(key)`; a hit costs one dict look-up.
 
-    Keys come from clients, so the size is capped. When full it starts empty again: an attacker who
-    floods it costs everybody one recomputation, which is what each request would cost without it.
+    Keys come from clients, so their number and, where they are text, their length is capped. When full it starts
+    empty again: an attacker who floods it costs everybody one recomputation, which is what each request would cost
+    without it. Longer keys are answered and not remembered.
     """
 
-    __slots__ = ("_compute", "_max_entries")
+    __slots__ = ("_compute", "_max_entries", "_max_length")
 
-    def __init__(self, compute: Callable[[K], V], max_entries: int = 4096) -> None:
+    def __init__(self, compute: Callable[[K], V], max_entries: int = 4096, max_length: int | None = None) -> None:
         super().__init__()
         self._compute = compute
         self._max_entries = max_entries
+        self._max_length = max_length
 
     def __missing__(self, key: K) -> V:
         value = self._compute(key)
+        if self._max_length is not None and isinstance(key, str | bytes | tuple) and len(key) > self._max_length:
+            return value
         if len(self) >= self._max_entries:
             self.clear()
         self[key] = value

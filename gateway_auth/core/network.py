@@ -122,11 +122,11 @@ def is_network_allowed(allow: AddressSet, deny: AddressSet, client: Address | No
     return not allowed or bisect_right(allowed, client) & 1 == 1
 
 
-def client_address(peer: Address | None, value: bytes, style: str, trusted: AddressSet) -> Address | None | Malformed:
-    """The client's address by what a trusted peer says, read right to left; the peer's own when it says nothing.
+def client_address(peer: Address | None, value: bytes, style: str, trusted: AddressSet) -> Address | Malformed | None:
+    """The client's address by what a trusted peer says, right to left; the peer's own if it says nothing.
 
-    `value` is the configured header, several lines joined by commas in order. The first address from the right that is not a
-    trusted proxy is the client; when all are trusted, the leftmost. An element that does not parse stops
+    `value` is the configured header, several lines joined by commas in order. The first address from the right that is
+    not a trusted proxy is the client; when all are trusted, the leftmost. An element that does not parse stops
     the reading and refuses the request: skipping it would let a client choose what stands before it.
     """
     joined = value.strip(b" \t")
@@ -144,7 +144,7 @@ def client_address(peer: Address | None, value: bytes, style: str, trusted: Addr
     for hop in reversed(hops):
         address = parse_address(hop)
         if address is None:
-            return Malformed("the forwarding header from a trusted proxy names something that is not an address")
+            return Malformed("the forwarding header from a trusted proxy names something else than addresses")
         if address not in trusted:
             break
     return address

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from gateway_auth.core.decision import REASONS, Deny, Reason
 from gateway_auth.core.limits import LimitOutcome, LimitSet
-from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import HeaderList
 
 PROBLEM_TYPE = "urn:gateway-auth:problem:"

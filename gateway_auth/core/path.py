@@ -22,7 +22,9 @@ MAX_PATH_BYTES = 8192
 
 # A path of plain segments needs no second look. A segment may not start with a dot here (".well-known"
 # takes the slow way) nor end with one, so this pattern alone rules out every dot segment.
-_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@|\[\]-](?:[A-Za-z0-9_~!$&'()*+,=:@|\[\].-]*[A-Za-z0-9_~!$&'()*+,=:@|\[\]-])?)+/?|/")
+_PLAIN = re.compile(
+    rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@|\[\]-](?:[A-Za-z0-9_~!$&'()*+,=:@|\[\].-]*[A-Za-z0-9_~!$&'()*+,=:@|\[\]-])?)+/?|/"
+)
 _ALLOWED = re.compile(rb"[A-Za-z0-9_~!$&'()*+,=:@|\[\].;/%-]*")
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _DOUBLE_ENCODED = re.compile(r"%25[0-9A-Fa-f]{2}")

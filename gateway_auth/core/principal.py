@@ -82,4 +82,6 @@ def _header_text(value: str) -> str:
     return quote(value, safe=_VISIBLE)
 
 
-ANONYMOUS = build_principal(subject="", method="anonymous", scopes=frozenset(), roles=frozenset(), display_name="anonymous")
+ANONYMOUS = build_principal(
+    subject="", method="anonymous", scopes=frozenset(), roles=frozenset(), display_name="anonymous"
+)

@@ -11,7 +11,9 @@ from msgspec import Struct
 MAX_COUNT = 1_000_000_000
 MAX_PERIOD_SECONDS = 366 * 86400
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "month": 30 * 86400}
-_FORM = re.compile(r"([0-9]{1,10})\s*/\s*(?:([0-9]{1,9})\s+)?([A-Za-z]+)(?:\s+(?:burst\s+([0-9]{1,10})|(fixed)))?", re.ASCII)
+_FORM = re.compile(
+    r"([0-9]{1,10})\s*/\s*(?:([0-9]{1,9})\s+)?([A-Za-z]+)(?:\s+(?:burst\s+([0-9]{1,10})|(fixed)))?", re.ASCII
+)
 
 RateKind = Literal["sliding", "bucket", "fixed"]
 
@@ -40,7 +42,9 @@ def parse_rate(text: str) -> Rate:
     """The rate spelled `text`. Raises ValueError that says what to write."""
     match = _FORM.fullmatch(text.strip()) if len(text) <= 64 else None
     if match is None:
-        raise ValueError(f'cannot read rate "{text[:64]}"; write for example "100/minute", "10/5 seconds", "5/second burst 20"')
+        raise ValueError(
+            f'cannot read rate "{text[:64]}"; write for example "100/minute", "10/5 seconds", "5/second burst 20"'
+        )
     count_text, multiple_text, unit_text, burst_text, fixed = match.groups()
     unit = _parse_unit(unit_text)
     count, multiple = int(count_text), int(multiple_text or 1)

@@ -42,7 +42,9 @@ class ReferrerPattern:
         """Raises ValueError, saying what to write, for anything else."""
         match = _PATTERN.fullmatch(text) if len(text) <= MAX_HEADER_BYTES else None
         if match is None:
-            raise ValueError(f'"{text[:64]}" is not a referrer pattern; write for example "https://*.example.com/console/*"')
+            raise ValueError(
+                f'"{text[:64]}" is not a referrer pattern; write for example "https://*.example.com/console/*"'
+            )
         scheme, host, port, path = match.groups()
         self.text = text
         self._scheme = scheme
@@ -116,4 +118,3 @@ def _parse_referer(value: bytes) -> tuple[Origin, str] | None:
     if origin is None or not isinstance(canonical, str):
         return None
     return origin, canonical
-

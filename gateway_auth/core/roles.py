@@ -15,7 +15,9 @@ def parse_role(text: str) -> str:
     return text
 
 
-def expand_roles(scopes: Iterable[str], roles: Iterable[str], scopes_of: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+def expand_roles(
+    scopes: Iterable[str], roles: Iterable[str], scopes_of: Mapping[str, tuple[str, ...]]
+) -> frozenset[str]:
     """`scopes` and what the roles stand for. A role the configuration does not know adds nothing."""
     expanded = set(scopes)
     for role in roles:

@@ -33,11 +33,12 @@ class _Node:
 class RouteTable:
     """The compiled routes of one configuration."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("_root", "_top")
 
     def __init__(self, policies: Iterable[Policy]) -> None:
         """Raises ValueError for the first route `find_conflicts` would report."""
-        self._root = _Node()
+        self._top = _Node()
+        self._root = self._top.literals[""] = _Node()
         policies = tuple(policies)
         for policy in policies:
             explain = explain_template(policy.path) or self._add(policy)
@@ -60,28 +61,36 @@ class RouteTable:
         if method in NEVER_ROUTED:
             return None
         segments = path.split("/")
+        node = self._top
+        for segment in segments:
+            # A literal before a parameter, from left to right: where this way ends well it is the most specific one.
+            child = node.literals.get(segment) or (node.parameter if segment else None)
+            if child is None:
+                return self._search(method, segments)
+            node = child
+        return node.methods.get(method) or node.methods.get(ANY) or self._search(method, segments)
+
+    def _search(self, method: str, segments: list[str]) -> Policy | None:
+        """The same where the first way ended badly: goes back to what was passed over, the most specific first."""
         count = len(segments)
-        node, index = self._root, 1
+        node, index = self._top, 0
         untried: list[tuple[_Node, int]] = []
         while True:
             if index == count:
                 found = node.methods.get(method) or node.methods.get(ANY)
+                if found is not None:
+                    return found
             else:
                 segment = segments[index]
+                # Pushed so that the last is the most specific: the rest, then a parameter, then the literal.
                 if node.rest is not None:
                     untried.append((node.rest, count))
                 if node.parameter is not None and segment:
                     untried.append((node.parameter, index + 1))
-                child = node.literals.get(segment)
-                if child is not None:
-                    node, index = child, index + 1
-                    continue
-                found = None
-            if found is not None:
-                return found
+                if segment in node.literals:
+                    untried.append((node.literals[segment], index + 1))
             if not untried:
                 return None
-            # Later entries are more specific: deeper literals first, a parameter before the rest.
             node, index = untried.pop()
 
 
@@ -120,7 +129,8 @@ def explain_template(path: str) -> str | None:
 def _explain_methods(policy: Policy) -> str | None:
     methods = policy.methods
     if methods is not None and (not methods or methods & NEVER_ROUTED):
-        return f"can never be reached: no request passes with method {', '.join(sorted(methods & NEVER_ROUTED)) or 'of an empty list'}"
+        named = ", ".join(sorted(methods & NEVER_ROUTED)) or "of an empty list"
+        return f"can never be reached: no request passes with method {named}"
     if policy.is_websocket and methods is not None and "GET" not in methods:
         return "websocket = true can never be reached: an upgrade is judged as GET, which methods does not name"
     return None

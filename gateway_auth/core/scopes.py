@@ -27,7 +27,9 @@ def parse_granted(text: str) -> str:
 
 def _parse_token(text: str) -> str:
     if len(text) > MAX_SCOPE or not _TOKEN.fullmatch(text):
-        raise ValueError(f'"{text[:64]}" is not a scope: 1 to {MAX_SCOPE} printable characters without space, quote or backslash')
+        raise ValueError(
+            f'"{text[:64]}" is not a scope: 1 to {MAX_SCOPE} printable characters without space, quote or backslash'
+        )
     return text
 
 

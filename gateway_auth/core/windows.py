@@ -1,8 +1,8 @@
-"""The arithmetic of limits: three kinds of windows in whole microseconds. It knows no store, no request and no limit's name.
+"""The arithmetic of limits: three kinds of windows in whole microseconds. It knows no store and no request.
 
 `take` takes some amount if it fits and says what is left and how long until something comes back; `undo` gives it back
-within the same turn, as if nothing had been; `wait` says how long until some amount fits. Time is handed in, as microseconds of a steady clock, except for fixed windows, which follow
-UTC.
+within the same turn, as if nothing had been; `wait` says how long until some amount fits. Time is handed in, as
+microseconds of a steady clock, except for fixed windows, which follow UTC.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from gateway_auth.core.rates import Rate
 
 MICROSECONDS = 1_000_000
 MAX_MARKS = 64
-"""A sliding window remembers at most about this many moments; busier ones remember them a little later than they were."""
+"""A sliding window remembers at most about this many moments; busier ones a little later than they were."""
+
+_NEVER = 1 << 62
+"""Later than any moment."""
 
 
 class SlidingWindow:
@@ -26,7 +29,9 @@ class SlidingWindow:
     little less, and never more than 66 marks in memory. The latest mark is held apart, as it may still grow.
     """
 
-    __slots__ = ("_before", "_count", "_grain", "_grain_end", "_last", "_last_cost", "_marks", "_period", "_used")
+    __slots__ = (
+        "_before", "_count", "_grain", "_grain_end", "_last", "_last_cost", "_marks", "_oldest", "_period", "_used",
+    )  # fmt: skip
 
     def __init__(self, rate: Rate) -> None:
         self._count = rate.count
@@ -34,53 +39,66 @@ class SlidingWindow:
         self._grain = self._period // MAX_MARKS if rate.count > MAX_MARKS else 0
         self._grain_end = 0
         self._marks: deque[tuple[int, int]] = deque()
-        self._last = 0
-        self._last_cost = 0
-        self._before = -1
+        self._last = self._last_cost = 0
+        self._oldest = _NEVER
+        self._before = _NEVER
         self._used = 0
 
     def take(self, cost: int, now: int, _utc: int) -> tuple[int, int] | None:
         """What is left and the microseconds until something comes back; None, and nothing taken, if it does not fit."""
-        marks = self._marks
         horizon = now - self._period
-        if marks and marks[0][0] <= horizon:
-            while marks and marks[0][0] <= horizon:
-                self._used -= marks.popleft()[1]
-        if self._last <= horizon:
-            self._used -= self._last_cost
-            self._last_cost = 0
+        if self._oldest <= horizon:
+            self._forget(horizon)
         left = self._count - self._used - cost
         if left < 0:
             return None
         self._used += cost
-        if now < self._grain_end and self._last_cost:
+        if now < self._grain_end:
             self._before, self._last = self._last, now
             self._last_cost += cost
+            if not self._marks:
+                self._oldest = now
         else:
             self._open(cost, now)
-        return left, (marks[0][0] if marks else self._last) - horizon
+        return left, self._oldest - horizon
+
+    def _forget(self, horizon: int) -> None:
+        """Give back what is a period old."""
+        marks = self._marks
+        while marks and marks[0][0] <= horizon:
+            self._used -= marks.popleft()[1]
+        if not marks and self._last <= horizon:
+            self._used -= self._last_cost
+            self._last_cost = self._grain_end = 0
+        self._find_oldest()
 
     def _open(self, cost: int, now: int) -> None:
         """Begin a new latest mark."""
         if self._last_cost:
             self._marks.append((self._last, self._last_cost))
-        self._before, self._last, self._last_cost = -1, now, cost
+        self._before, self._last, self._last_cost = _NEVER, now, cost
         if self._grain:
             self._grain_end = now - now % self._grain + self._grain
+        self._find_oldest()
+
+    def _find_oldest(self) -> None:
+        self._oldest = self._marks[0][0] if self._marks else self._last if self._last_cost else _NEVER
 
     def undo(self, cost: int) -> None:
         """Give back what `take` took last."""
         self._used -= cost
-        if self._before >= 0:
+        if self._before != _NEVER:
             self._last, self._last_cost = self._before, self._last_cost - cost
-            return
-        self._last, self._last_cost = self._marks.pop() if self._marks else (0, 0)
-        self._grain_end = self._last - self._last % self._grain + self._grain if self._grain else 0
+        else:
+            self._last, self._last_cost = self._marks.pop() if self._marks else (0, 0)
+            self._grain_end = self._last - self._last % self._grain + self._grain if self._grain else 0
+            if not self._last_cost:
+                self._grain_end = 0
+        self._find_oldest()
 
     def look(self, now: int, _utc: int) -> tuple[int, int]:
         """What is left and the microseconds until something comes back, after a `take` at this moment."""
-        oldest = self._marks[0][0] if self._marks else self._last
-        return self._count - self._used, oldest + self._period - now if self._used else 0
+        return self._count - self._used, self._oldest + self._period - now if self._used else 0
 
     def wait(self, cost: int, now: int, _utc: int) -> int:
         """Microseconds until `cost` fits, if nothing else is taken, after a `take` at this moment."""
@@ -108,7 +126,7 @@ class TokenBucket:
         self._before = 0
 
     def take(self, cost: int, now: int, utc: int) -> tuple[int, int] | None:
-        """What is left and the microseconds until something comes back; None, and nothing taken, when it does not fit."""
+        """What is left and the microseconds until something comes back; None, and nothing taken, if it does not fit."""
         full_at = max(self._full_at, now * self._count) + cost * self._unit
         if full_at - now * self._count > self._burst * self._unit:
             return None

@@ -24,7 +24,7 @@ MAX_REREADS = 3
 
 
 class Invalid:
-    """The answer for a credential that proves nothing: unknown, malformed, wrong secret. Deliberately not told apart."""
+    """The answer for what proves nothing: unknown, malformed or wrong secret, deliberately not told apart."""
 
 
 INVALID = Invalid()
@@ -93,7 +93,7 @@ class KeyVerifier:
         return self._prove(presented, entry) if entry is not None else INVALID
 
     def _is_usable(self, entry: CachedKey) -> bool:
-        """Whether what is remembered may be used now: not too old, or the store is down and it is not too old for that."""
+        """Whether what is remembered may be used: not too old, or the store is down and not too old for that."""
         now = self._monotonic()
         changes = self._changes
         return now < changes.serve_until and (now < entry.dies_at or changes.is_degraded)

@@ -162,9 +162,7 @@ class Engine:
         limits = policy.limits if key.limits is NO_LIMITS else policy.limits.joined(key.limits)
         return self._conclude(policy, facts, principal, limits)
 
-    def _conclude(
-        self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet
-    ) -> Decision | Need:
+    def _conclude(self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet) -> Decision | Need:
         """Everything that does not depend on how the principal was proven."""
         denial = decide.authorization(policy, principal, facts)
         if denial is not None:
@@ -177,9 +175,7 @@ class Engine:
             return TakeLimits(policy, principal, limits, partitions)
         return self._with_limits(policy, principal, limits, outcome)
 
-    def _with_limits(
-        self, policy: Policy, principal: Principal, limits: LimitSet, outcome: LimitOutcome
-    ) -> Decision:
+    def _with_limits(self, policy: Policy, principal: Principal, limits: LimitSet, outcome: LimitOutcome) -> Decision:
         if outcome.is_admitted:
             return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
         return Deny(
@@ -197,9 +193,7 @@ class Engine:
                 try:
                     key = await self._verify(presented)
                 except StoreUnavailable:
-                    return Deny(
-                        Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS
-                    )
+                    return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
                 return self._with_key(policy, facts, key)
             case TakeLimits(policy, principal, limits, partitions):
                 return self._with_limits(policy, principal, limits, await self._take(limits, partitions))

@@ -2,7 +2,7 @@
 
 Decides nothing about access. Expects a scope that the middleware has cleaned: credentials and foreign
 identity removed, ours set, the canonical path in `raw_path`, and the verdict's facts under `gateway_auth`
-(`request.Judged`).
+(`Judged`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
 from gateway_auth.proxy.exchange import Exchange, Patience
-from gateway_auth.proxy.failures import BodyBrokenOff, ClientLeft, ExchangeFailed, ResponseBroken
+from gateway_auth.proxy.failures import (
+    BodyBrokenOff,
+    ClientLeft,
+    ExchangeFailed,
+    RequestRefused,
+    ResponseBroken,
+)
 from gateway_auth.proxy.limits import ProxyLimits
 from gateway_auth.proxy.pool import Pool
-from gateway_auth.proxy.request import Judged, request_head
+from gateway_auth.proxy.request import request_head
 from gateway_auth.proxy.sweep import Sweep
 from gateway_auth.proxy.upstream import InvalidUpstream, Upstream, parse_upstream
 
@@ -27,6 +34,22 @@ Respond = Callable[[Send, str, str], Awaitable[None]]
 _POLICY_VIOLATION = 1008
 
 logger = logging.getLogger(__name__)
+
+
+class Judged(Protocol):
+    """What the judgement leaves for the proxy under `scope["gateway_auth"]`."""
+
+    @property
+    def upstream(self) -> str | None:
+        """URL chosen by the route; None: the default."""
+
+    @property
+    def client_address(self) -> str | None:
+        """Textual address of the client; None where there is none, as on a Unix socket."""
+
+    @property
+    def request_id(self) -> str:
+        """Ours; it stands in every answer and log line."""
 
 
 class ProxyApp:
@@ -79,7 +102,8 @@ class ProxyApp:
 
         After that only the server can make the break visible.
         """
-        logger.info("request %s: %s: %s", request_id, failure.code, failure)
+        level = logging.INFO if failure.code == RequestRefused.code else logging.WARNING
+        logger.log(level, "request %s: %s: %s", request_id, failure.code, failure)
         if not has_begun:
             await self._respond(send, failure.code, request_id)
         elif isinstance(failure, ExchangeFailed):

@@ -64,7 +64,7 @@ class RequestBody:
         """Nobody will ask for another piece."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None and not ahead.cancel() and not ahead.cancelled():
-            ahead.exception()  # looked at, so that it is not reported as forgotten: nobody waits for it any more
+            ahead.exception()  # looked at, or asyncio would report it as forgotten
 
     async def _next(self) -> Message:
         return await self._receive()

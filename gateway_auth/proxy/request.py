@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Protocol
 
 import msgspec
 from starlette.types import Scope
@@ -43,22 +42,6 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 # A blank would end the target early, a control character the line; `#` never is part of a target.
 _NOT_IN_TARGET = re.compile(rb"[\x00-\x20\x7f#]")
-
-
-class Judged(Protocol):
-    """What the judgement leaves for the proxy under `scope["gateway_auth"]`."""
-
-    @property
-    def upstream(self) -> str | None:
-        """URL chosen by the route; None: the default."""
-
-    @property
-    def client_address(self) -> str | None:
-        """Textual address of the client; None where there is none, as on a Unix socket."""
-
-    @property
-    def request_id(self) -> str:
-        """Ours; it stands in every answer and log line."""
 
 
 class RequestHead(msgspec.Struct, frozen=True):

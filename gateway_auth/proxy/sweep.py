@@ -1,8 +1,7 @@
 """One coarse clock for all waiting: a single timer per worker instead of one per request.
 
-Knows nothing of HTTP. A timer or task per request costs 15-22 % of the proxy's throughput; one pass over what
-is in flight, a few times a second, costs next to nothing. So timeouts are never early and up to one tick
-late.
+Knows nothing of HTTP. A timer or a task per request costs a fifth or more of the proxy's work; one pass over
+what is in flight, a few times a second, next to nothing. So timeouts are never early and up to one tick late.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -109,6 +110,18 @@ async def test_an_exception_the_app_raises_instead_is_answered_the_same(mount: M
     gateway = await mount(starlette_app(), routes=routes, max_body_bytes=10)
     answer = await call(gateway, http_scope("POST", "/any/hidden", CHUNKED), b"x" * 11)
     assert answer.refusal == TOO_LARGE
+
+
+async def test_a_framework_that_makes_it_a_bad_request_is_overruled(mount: Mount) -> None:
+    app = FastAPI()
+
+    @app.post("/public")
+    async def create(body: dict[str, str]) -> str:
+        return "created"
+
+    gateway = await mount(app, max_body_bytes=10)
+    headers = [("content-type", "application/json"), *CHUNKED]
+    assert (await call(gateway, http_scope("POST", "/public", headers), b'{"a": "bcdef"}')).refusal == TOO_LARGE
 
 
 async def test_an_answer_that_has_begun_is_not_replaced(mount: Mount) -> None:

@@ -20,6 +20,10 @@ SCOPE = (403, "insufficient_scope")
 ROLE = (403, "insufficient_role")
 
 
+def subject_of(principal: Reader) -> str:
+    return principal.subject
+
+
 def build_app() -> FastAPI:
     app = FastAPI(exception_handlers={HTTPException: lambda *_: 1 / 0})
 
@@ -150,9 +154,6 @@ async def test_without_the_middleware_the_dependency_lets_nobody_pass() -> None:
 
 async def test_other_dependencies_may_build_on_it(mount: Mount, key: dict[str, str]) -> None:
     app = FastAPI()
-
-    def subject_of(principal: Annotated[Principal, Requires("orders:read")]) -> str:
-        return principal.subject
 
     @app.get("/read")
     async def read(subject: Annotated[str, Depends(subject_of)]) -> str:

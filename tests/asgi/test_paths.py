@@ -18,6 +18,7 @@ from tests.asgi.world import Echo, Mount
 ROUTES = [
     {"id": "export", "path": "/orders:export", "scopes": ["orders:export"]},
     {"id": "batch", "path": "/v1/{thing}/(all)", "scopes": ["orders:export"]},
+    {"id": "pipe", "path": "/a%7Cb%5B1%5D", "scopes": ["orders:export"]},
     {"id": "accent", "path": "/caf%C3%A9", "scopes": ["orders:export"]},
     {"id": "anything", "path": "/{thing}", "access": "public"},
     {"id": "below", "path": "/v1/{rest:path}", "access": "public"},
@@ -37,6 +38,7 @@ def guarded_app() -> Starlette:
         routes=[
             Route("/orders:export", protected),
             Route("/v1/{thing}/(all)", protected),
+            Route("/a|b[1]", protected),
             Route("/café", protected),
             Route("/{rest:path}", harmless),
         ]
@@ -45,7 +47,7 @@ def guarded_app() -> Starlette:
 
 @pytest.mark.parametrize(
     "path",
-    ["/orders:export", "/orders%3Aexport", "/orders%3aexport", "/%6Frders:export", "/v1/x/(all)", "/v1/x/%28all)", "/v1/x/%28all%29", "/caf%C3%A9", "/caf%c3%a9", "/%63af%C3%A9"],
+    ["/orders:export", "/orders%3Aexport", "/orders%3aexport", "/%6Frders:export", "/v1/x/(all)", "/v1/x/%28all)", "/v1/x/%28all%29", "/a|b[1]", "/a%7Cb%5B1%5D", "/a%7cb[1%5d", "/caf%C3%A9", "/caf%c3%a9", "/%63af%C3%A9"],
 )
 @pytest.mark.parametrize("raw", [True, False], ids=["raw-path", "no-raw-path"])
 async def test_no_spelling_of_a_protected_path_falls_under_a_weaker_route(mount: Mount, path: str, raw: bool) -> None:
@@ -53,6 +55,22 @@ async def test_no_spelling_of_a_protected_path_falls_under_a_weaker_route(mount:
     answer = await get(gateway, path, **({} if raw else {"raw_path": ABSENT}))
     assert answer.body != b"secret"
     assert answer.status in (400, 401)
+
+
+async def test_a_semicolon_in_a_route_is_refused_or_judged_in_both_spellings(mount: Mount) -> None:
+    # Decoded they are the same to the app; to some servers behind a proxy they are not.
+    routes = [{"id": "odd", "path": "/orders;export"}, {"id": "anything", "path": "/{thing}", "access": "public"}]
+
+    async def protected(request: Request) -> Response:
+        return PlainTextResponse("secret")
+
+    try:
+        gateway = await mount(Starlette(routes=[Route("/orders;export", protected)]), routes=routes)
+    except RuntimeError as error:
+        assert "routes[0]" in str(error)
+    else:
+        for path in ("/orders;export", "/orders%3Bexport", "/orders%3bexport"):
+            assert (await get(gateway, path)).body != b"secret"
 
 
 async def test_no_escaping_of_a_protected_path_reaches_its_endpoint(mount: Mount) -> None:

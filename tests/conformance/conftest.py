@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.edges import EDGES, Edge, serving
+from tests.conformance.inside import Inside, inside
 from tests.conformance.vectors import VARIABLE, own, shared_folder
 from tests.conformance.world import World, make_world
 
@@ -85,3 +86,17 @@ def _quiet(edge: Edge) -> Edge:
 
 def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
     return factory.mktemp(name)
+
+
+@pytest.fixture(scope="session")
+def main_inside(main_world: World) -> Iterator[Inside]:
+    """The main world's gateway without a server."""
+    with inside(main_world.write("inside", 8080, 8081, None)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def strict_inside(strict_world: World) -> Iterator[Inside]:
+    """The strict world's gateway without a server."""
+    with inside(strict_world.write("inside", 8080, 8081, None)) as opened:
+        yield opened

@@ -22,7 +22,7 @@ from tests.conformance.world import World
 ROOT = Path(__file__).resolve().parents[2]
 MOUNTED = ("mounted-granian", "mounted-uvicorn")
 PROXIES = ("standalone", "proxied-uvicorn")
-EDGES = MOUNTED + (PROXIES if not os.environ.get("NOSERVE") else PROXIES[1:])
+EDGES = MOUNTED + PROXIES
 START_SECONDS = 30.0
 
 _addresses = count(1)
@@ -106,7 +106,7 @@ def serving(world: World, names: tuple[str, ...] = EDGES) -> Iterator[dict[str, 
 def _command(name: str, port: int, config: Path) -> list[str]:
     app = f"tests.conformance.server_apps:{'mounted' if name in MOUNTED else 'proxied'}"
     if name == "standalone":
-        return [str(Path(sys.executable).parent / "gateway-auth"), "serve", "-c", str(config)]
+        return [str(Path(sys.executable).parent / "gateway-auth"), "serve", "-c", str(config), "--log-level", "debug"]
     if name == "mounted-granian":
         options = ["--interface", "asgi", "--http", "1", "--loop", "uvloop", "--no-access-log", "--log-level", "debug"]
         return [sys.executable, "-m", "granian", *options, "--factory", "--port", str(port), app]

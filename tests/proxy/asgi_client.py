@@ -12,7 +12,7 @@ from gateway_auth.proxy import ProxyApp, ProxyLimits, parse_upstream
 
 STATUS = {"malformed_request": 400, "upstream_unavailable": 502, "upstream_timeout": 504}
 
-QUICK = ProxyLimits(connect_timeout_seconds=0.3, head_timeout_seconds=0.2, idle_timeout_seconds=0.3, tick_seconds=0.02)
+QUICK = ProxyLimits(connect_timeout_seconds=0.3, head_timeout_seconds=0.3, idle_timeout_seconds=0.5, tick_seconds=0.02)
 
 
 @dataclass

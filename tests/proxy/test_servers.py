@@ -152,7 +152,7 @@ async def test_a_client_that_leaves_ends_the_upstreams_work(server: str, tmp_pat
             await session.head()
             await session.chunk()
         await session.leave()
-        await asyncio.wait_for(upstream.wires[0].over.wait(), 2)
+        await asyncio.wait_for(upstream.wires[0].over.wait(), 5)
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 

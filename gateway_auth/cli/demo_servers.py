@@ -1,0 +1,66 @@
+"""The demo's servers in this one process: started, waited for, stopped. It does not know what they serve."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from gateway_auth.asgi.types import ASGIApp
+from gateway_auth.cli.failures import CommandFailed
+from gateway_auth.cli.logs import log_settings
+from gateway_auth.cli.server import HTTP1, HTTP2
+
+START_SECONDS = 15.0
+STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM from now on."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
+    """`app` answers on 127.0.0.1 inside, and has stopped afterwards. Raises CommandFailed where it does not start."""
+    server = Server(
+        app,
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        http1_settings=HTTP1,
+        http2_settings=HTTP2,
+        # Below errors, Granian would tell of its own starting and stopping between the lines of the tour.
+        log_level=LogLevels.error,
+        log_dictconfig=log_settings("warning"),
+        log_access=False,
+    )
+    task = asyncio.create_task(server.serve())
+    try:
+        await _until_it_listens(task, port)
+        yield
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]  # Granian left this one out
+        with suppress(TimeoutError):
+            await asyncio.wait_for(task, STOP_SECONDS)
+
+
+async def _until_it_listens(task: asyncio.Task[None], port: int) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            while not task.done():
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    return
+                await asyncio.sleep(_POLL_SECONDS)
+    raise CommandFailed(f"the demo's server on port {port} did not start")
