@@ -10,6 +10,7 @@ from gateway_auth import __version__
 from gateway_auth.cli.apps import apps
 from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
+from gateway_auth.cli.doctor import doctor
 from gateway_auth.cli.init import init
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.options import Config, Debug
@@ -49,9 +50,9 @@ def in_group(config: Config = "") -> None:
     """Options between a group and its subcommand."""
 
 
-app.command()(demo)
-app.command()(init)
-app.command()(serve)
+# In the order one meets them.
+for command in (init, demo, serve, doctor):
+    app.command()(command)
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(configuration, name="config")

@@ -1,4 +1,4 @@
-"""What `doctor` finds out about the store: can it be used, is it whole, can its keys be verified. It changes nothing."""
+"""What `doctor` finds out about the store: can it be used, is it whole, can its keys be verified. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.cli.checks import Check
@@ -26,10 +26,10 @@ class Census(Struct):
     newest: int = 0
     unverifiable: int = 0
     outdated: int = 0
-    plans: Counter[str] | None = None
+    unknown_plans: Counter[str] = field(default_factory=Counter)
 
 
-async def check_store(configuration: Configuration) -> tuple[list[Check], int]:
+async def check_store(configuration: Configuration, pepper_ids: frozenset[str]) -> tuple[list[Check], int]:
     """The checks, and when the store was last added to (0 where that is not known)."""
     file = _sqlite_file(configuration.store_url)
     if file is not None and not file.exists():
@@ -37,32 +37,32 @@ async def check_store(configuration: Configuration) -> tuple[list[Check], int]:
     store = SqlStore(configuration.store_url)
     try:
         await store.open()
-        census = await _count(Session(configuration, store), configuration)
+        census = await _count(Session(configuration, store), configuration, pepper_ids)
     except StoreError as error:
         return [Check("store", "failed", str(error))], 0
     finally:
         await store.close()
     whole = [_integrity(file)] if file is not None else []
-    return [*whole, *_about_census(census, configuration)], census.newest
+    return [*whole, *_about_census(census)], census.newest
 
 
-async def _count(session: Session, configuration: Configuration) -> Census:
-    census = Census(plans=Counter())
+async def _count(session: Session, configuration: Configuration, pepper_ids: frozenset[str]) -> Census:
+    census = Census()
     async for app in session.apps.iterate():
         census.apps += 1
         census.newest = max(census.newest, app.created_at)
-        if app.plan is not None and app.plan not in configuration.rules.plans and census.plans is not None:
-            census.plans[app.plan] += 1
+        if app.plan is not None and app.plan not in configuration.rules.plans:
+            census.unknown_plans[app.plan] += 1
     async for key in session.keys.iterate():
         census.keys += 1
         census.newest = max(census.newest, key.created_at)
         if key.status != "revoked":
-            census.unverifiable += not configuration.peppers.knows(key.pepper_id)
+            census.unverifiable += key.pepper_id not in pepper_ids
             census.outdated += key.pepper_id != configuration.peppers.current_id
     return census
 
 
-def _about_census(census: Census, configuration: Configuration) -> Iterator[Check]:
+def _about_census(census: Census) -> Iterator[Check]:
     yield Check("store", "ok", f"opens at the right schema; {census.apps} apps, {census.keys} keys")
     if census.unverifiable:
         advice = "name it in secrets.previous_peppers, or replace the keys"
@@ -70,7 +70,7 @@ def _about_census(census: Census, configuration: Configuration) -> Iterator[Chec
     previous = census.outdated - census.unverifiable
     if previous:
         yield Check("peppers", "warning", f"{previous} keys still need a previous pepper; keep it until they were used")
-    for plan, count in (census.plans or {}).items():
+    for plan, count in census.unknown_plans.items():
         advice = "their keys are refused until [plans] defines it"
         yield Check("plans", "failed", f'{count} apps are on plan "{plan}", which is not configured: {advice}')
 

@@ -1,11 +1,10 @@
-"""What `doctor` looks at besides the store: configuration, files, secrets, the port and the clock. It changes nothing."""
+"""What `doctor` looks at besides the store: configuration, files, port and clock. It changes nothing."""
 
 from __future__ import annotations
 
-import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -54,7 +53,7 @@ def check_configuration(configuration: Configuration) -> Iterator[Check]:
             yield Check("upstreams", "warning", f"`gateway-auth serve` will not start: {problem}")
 
 
-def check_files(configuration: Configuration, secrets: list[Path]) -> Iterator[Check]:
+def check_files(configuration: Configuration, secrets: Sequence[Path]) -> Iterator[Check]:
     """Who else on this machine may read or write what the gateway stands on."""
     found = list(_open_files(configuration, secrets))
     yield from found
@@ -62,7 +61,7 @@ def check_files(configuration: Configuration, secrets: list[Path]) -> Iterator[C
         yield Check("files", "ok", "nobody else may write the configuration, or read secrets and store")
 
 
-def _open_files(configuration: Configuration, secrets: list[Path]) -> Iterator[Check]:
+def _open_files(configuration: Configuration, secrets: Sequence[Path]) -> Iterator[Check]:
     if configuration.source is not None and _mode(Path(configuration.source)) & (stat.S_IWGRP | stat.S_IWOTH):
         advice = "may be written by others, who then decide who passes: chmod go-w"
         yield Check("files", "failed", f"{configuration.source} {advice}")
@@ -82,21 +81,6 @@ def _mode(path: Path) -> int:
         return path.stat().st_mode
     except OSError:
         return 0
-
-
-def secret_files(configuration: Configuration) -> list[Path]:
-    """The files the secrets of the configuration lie in."""
-    from gateway_auth.config.overlay import apply_environment
-    from gateway_auth.config.source import read
-
-    if configuration.source is None:
-        return []
-    found = read(configuration.source)
-    apply_environment(found.tables, os.environ)
-    section = found.tables.get("secrets")
-    values = section.values() if isinstance(section, dict) else ()
-    references = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return [found.folder / str(item).removeprefix("file:") for item in references if str(item).startswith("file:")]
 
 
 def check_port(configuration: Configuration) -> Check:

@@ -34,6 +34,7 @@ def _examine(config: str) -> list[Check]:
 
     from gateway_auth.cli import checks as look
     from gateway_auth.cli.check_store import check_store
+    from gateway_auth.cli.secrets_section import read_secrets
     from gateway_auth.config import load
     from gateway_auth.errors import ConfigError
 
@@ -41,11 +42,12 @@ def _examine(config: str) -> list[Check]:
         configuration = load(config)
     except ConfigError as error:
         return [*look.check_problems(error.problems), look.check_clock(0)]
-    of_store, newest_record = asyncio.run(check_store(configuration))
+    secrets = read_secrets(config)
+    of_store, newest_record = asyncio.run(check_store(configuration, secrets.pepper_ids))
     return [
         *look.check_configuration(configuration),
         look.Check("secrets", "ok", "the pepper is there, and long enough"),
-        *look.check_files(configuration, look.secret_files(configuration)),
+        *look.check_files(configuration, secrets.files),
         *of_store,
         look.check_port(configuration),
         look.check_clock(newest_record),

@@ -84,8 +84,14 @@ def tell_fields(view: Mapping[str, object], stream: TextIO | None = None) -> Non
 def _draw(table: Table, stream: TextIO) -> None:
     from rich.console import Console
 
-    width = None if stream.isatty() else WIDE
-    Console(file=stream, width=width, highlight=False, markup=False, emoji=False).print(table)
+    if stream.isatty():
+        Console(file=stream, highlight=False, markup=False, emoji=False).print(table)
+        return
+    console = Console(file=stream, width=WIDE, highlight=False, markup=False, emoji=False)
+    with console.capture() as drawn:
+        console.print(table)
+    # Columns are padded to the last; a pipe needs no blanks at the ends of lines.
+    stream.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
 
 
 def _box(stream: TextIO) -> Box | None:

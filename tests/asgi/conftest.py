@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
-pytest.register_assert_rewrite("tests.asgi.raw")
-
 from gateway_auth import GatewayAuth
 from tests.asgi.raw import lifespan
 from tests.asgi.world import Echo, Mount, Site, build_site

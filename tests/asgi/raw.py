@@ -17,12 +17,14 @@ ABSENT = object()
 """As the value of a scope's key: the key is not there."""
 
 
-def http_scope(method: str = "GET", path: str = "/", headers: Pairs = (), *, query: str = "", **changes: Any) -> Scope:
+def http_scope(
+    method: str = "GET", path: str = "/", headers: Pairs = (), *, query: str = "", **changes: Any
+) -> dict[str, Any]:
     """An HTTP scope; `path` as the client spells it. A Host is added unless one is given."""
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     if not any(name.lower() == b"host" for name, _ in pairs):
         pairs.insert(0, (b"host", b"api.test"))
-    scope: Scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
@@ -40,14 +42,14 @@ def http_scope(method: str = "GET", path: str = "/", headers: Pairs = (), *, que
     return _changed(scope, changes)
 
 
-def websocket_scope(path: str = "/", headers: Pairs = (), **changes: Any) -> Scope:
+def websocket_scope(path: str = "/", headers: Pairs = (), **changes: Any) -> dict[str, Any]:
     """A WebSocket scope, of a server that cannot send an HTTP answer in its place."""
     scope = http_scope("GET", path, headers) | {"type": "websocket", "scheme": "ws", "subprotocols": []}
     del scope["method"]
     return _changed(scope, changes)
 
 
-def _changed(scope: Scope, changes: dict[str, Any]) -> Scope:
+def _changed(scope: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**scope, **changes}.items() if value is not ABSENT}
 
 
@@ -162,13 +164,11 @@ async def lifespan(app: ASGIApp) -> AsyncIterator[dict[str, Any]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _run(
-    app: ASGIApp, scope: Scope, incoming: asyncio.Queue[Message], outgoing: asyncio.Queue[Message]
-) -> None:
+async def _run(app: ASGIApp, scope: Scope, incoming: asyncio.Queue[Message], outgoing: asyncio.Queue[Message]) -> None:
     """An app that ends without a word has, to a server, no lifespan."""
     try:
         await app(scope, incoming.get, outgoing.put)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # any exception at all means this to a server
         await outgoing.put({"type": "ended", "message": f"the app has no lifespan: {error!r}"})
     else:
         await outgoing.put({"type": "ended", "message": "the app has no lifespan"})

@@ -63,13 +63,13 @@ async def test_a_path_that_two_parties_may_read_differently_is_refused(
     assert app.scopes == []
 
 
-@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
 async def test_the_same_paths_are_refused_where_the_server_gives_no_raw_path(
-    gateway: GatewayAuth, app: Echo, key: dict[str, str], path: str
+    gateway: GatewayAuth, app: Echo, key: dict[str, str]
 ) -> None:
     # Decoding loses what an escape was, so some of them now are what they decode to; none of them names a route.
-    answer = await get(gateway, path, key["reader"], raw_path=ABSENT)
-    assert answer.refusal in (MALFORMED, (403, "no_matching_route"))
+    for path in PATHS.values():
+        answer = await get(gateway, path, key["reader"], raw_path=ABSENT)
+        assert (path, answer.refusal) in ((path, MALFORMED), (path, (403, "no_matching_route")))
     assert app.scopes == []
 
 
@@ -82,7 +82,9 @@ async def test_a_host_that_is_not_exactly_one_host_is_refused(
     assert app.scopes == []
 
 
-@pytest.mark.parametrize("host", ["api.test", "API.test:8080", "[2001:db8::1]:8080", "127.0.0.1", "a_b.test", "api.test:"])
+@pytest.mark.parametrize(
+    "host", ["api.test", "API.test:8080", "[2001:db8::1]:8080", "127.0.0.1", "a_b.test", "api.test:"]
+)
 async def test_a_host_is_a_name_or_address_with_or_without_port(gateway: GatewayAuth, host: str) -> None:
     assert (await get(gateway, "/public", headers=[("host", host)])).status == 200
 
@@ -101,7 +103,7 @@ async def test_a_method_that_is_no_upper_case_token_is_refused(gateway: GatewayA
 
 @pytest.mark.parametrize(
     "lengths",
-    [["5", "5"], ["5", "6"], ["-1"], ["+5"], ["5x"], [""], ["0x5"], ["5, 5"], ["1" * 19], ["٥"]],
+    [["5", "5"], ["5", "6"], ["-1"], ["+5"], ["5x"], [""], ["0x5"], ["5, 5"], ["1" * 19], ["\u0665"]],
     ids=["twice", "two", "negative", "signed", "letters", "empty", "hexadecimal", "list", "huge", "arabic"],
 )
 async def test_a_content_length_that_is_not_one_number_is_refused(

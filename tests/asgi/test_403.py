@@ -100,7 +100,11 @@ async def test_scopes_and_roles_decide(
 
 @pytest.mark.parametrize(
     ("method", "path", "needed"),
-    [("GET", "/orders/1", "orders:read"), ("POST", "/orders/1", "orders:read orders:write"), ("GET", "/any", "orders:export orders:read")],
+    [
+        ("GET", "/orders/1", "orders:read"),
+        ("POST", "/orders/1", "orders:read orders:write"),
+        ("GET", "/any", "orders:export orders:read"),
+    ],
 )
 async def test_the_challenge_names_the_scopes_needed(
     gateway: GatewayAuth, key: dict[str, str], method: str, path: str, needed: str
@@ -228,7 +232,9 @@ async def test_a_trusted_proxy_may_say_that_the_request_came_over_https(mount: M
     assert (await get(gateway, "/known", key["plain"], [*told, *told])).refusal == (403, "https_required")
 
 
-async def test_a_shadow_route_lets_pass_what_it_would_refuse(gateway: GatewayAuth, app: Echo, key: dict[str, str]) -> None:
+async def test_a_shadow_route_lets_pass_what_it_would_refuse(
+    gateway: GatewayAuth, app: Echo, key: dict[str, str]
+) -> None:
     assert (await get(gateway, "/shadow")).status == 200
     assert app.last["user"].is_authenticated is False
     assert (await get(gateway, "/shadow", key["plain"])).status == 200

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_auth import GatewayAuth
+from gateway_auth.errors import BodyTooLarge
 from tests.asgi.raw import call, http_scope
 from tests.asgi.world import Echo, Mount
 
@@ -69,14 +70,14 @@ async def read_body(request: Request) -> Response:
 async def read_body_and_hide_trouble(request: Request) -> Response:
     try:
         return PlainTextResponse(str(len(await request.body())))
-    except Exception:
+    except BodyTooLarge:
         return PlainTextResponse("all is well")
 
 
 async def fail_differently(request: Request) -> Response:
     try:
         return PlainTextResponse(str(len(await request.body())))
-    except Exception as error:
+    except BodyTooLarge as error:
         raise LookupError("something of the app") from error
 
 
@@ -95,7 +96,9 @@ def starlette_app(**handlers: object) -> ASGIApp:
     )
 
 
-@pytest.mark.parametrize("handlers", [None, {Exception: handle}, {413: handle, Exception: handle}], ids=["none", "any", "413"])
+@pytest.mark.parametrize(
+    "handlers", [None, {Exception: handle}, {413: handle, Exception: handle}], ids=["none", "any", "413"]
+)
 @pytest.mark.parametrize("path", ["/public", "/optional"])
 async def test_the_answer_is_ours_whatever_the_app_makes_of_the_exception(
     mount: Mount, handlers: object, path: str
@@ -133,7 +136,7 @@ async def test_an_answer_that_has_begun_is_not_replaced(mount: Mount) -> None:
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
         try:
             await receive()
-        except Exception:
+        except BodyTooLarge:
             await send({"type": "http.response.body", "body": b"b"})
 
     gateway = await mount(early, max_body_bytes=10)
@@ -153,8 +156,6 @@ async def test_a_body_too_large_is_counted_as_refused(
 async def test_a_limited_route_says_so_with_the_refusal(mount: Mount, app: Echo, key: dict[str, str]) -> None:
     gateway = await mount(app, max_body_bytes=10)
     for headers in ([("content-length", "11")], CHUNKED):
-        answer = await call(
-            gateway, http_scope("POST", "/limited", [("x-api-key", key["plain"]), *headers]), b"x" * 11
-        )
+        answer = await call(gateway, http_scope("POST", "/limited", [("x-api-key", key["plain"]), *headers]), b"x" * 11)
         assert answer.refusal == TOO_LARGE
         assert answer.only("ratelimit-policy") == '"per-key";q=2;w=60'

@@ -57,7 +57,12 @@ async def test_a_plan_limits_the_app_on_every_route_and_joins_the_routes_own(
 
 
 async def test_a_refused_request_costs_nothing(gateway: GatewayAuth, key: dict[str, str]) -> None:
-    routes_refusing = [("/orders/1", "metered"), ("/analysts", "metered"), ("/nowhere", "metered"), ("/inside", "metered")]
+    routes_refusing = [
+        ("/orders/1", "metered"),
+        ("/analysts", "metered"),
+        ("/nowhere", "metered"),
+        ("/inside", "metered"),
+    ]
     for path, kind in routes_refusing * 2:
         assert (await get(gateway, path, key[kind])).status == 403
     assert remaining(await get(gateway, "/known", key["metered"]), "plan") == 2
@@ -73,7 +78,10 @@ async def test_anonymous_callers_are_counted_by_address(mount: Mount) -> None:
     gateway = await mount(Echo(), routes=[{"id": "p", "path": "/p", "access": "public", "limits": limits}])
     statuses = [(await get(gateway, "/p", client=(host, 1))).status for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
     assert statuses == [200, 429, 200]
-    statuses = [(await get(gateway, "/p", client=(host, 1))).status for host in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")]
+    statuses = [
+        (await get(gateway, "/p", client=(host, 1))).status
+        for host in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")
+    ]
     assert statuses == [200, 429, 200]
 
 

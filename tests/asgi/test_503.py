@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -110,10 +109,15 @@ async def test_with_no_staleness_allowed_a_known_key_is_503_too(
 async def test_an_unreadable_store_is_no_crash_of_the_log_reader(mount: Mount, site: Site, key: dict[str, str]) -> None:
     gateway = await mount(Echo())
     assert (await get(gateway, "/known", key["plain"])).status == 200
-    Path(site.directory / "gateway.db").write_bytes(b"not a database" * 1000)
+    overwrite(site)
     await asyncio.sleep(1.2)
     assert (await get(gateway, "/known", key["plain"])).status == 200
     assert (await get(gateway, "/known", key["reader"])).status in (200, 503)
+
+
+def overwrite(site: Site) -> None:
+    """Something else is where the database was."""
+    (site.directory / "gateway.db").write_bytes(b"not a database" * 1000)
 
 
 def take_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

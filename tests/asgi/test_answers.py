@@ -30,7 +30,13 @@ def answering(*headers: tuple[bytes, bytes], status: int = 200) -> ASGIApp:
 
 @pytest.mark.parametrize(
     ("path", "kind", "status"),
-    [("/public", None, 200), ("/known", None, 401), ("/orders/1", "plain", 403), ("/nowhere", None, 403), ("/a//b", None, 400)],
+    [
+        ("/public", None, 200),
+        ("/known", None, 401),
+        ("/orders/1", "plain", 403),
+        ("/nowhere", None, 403),
+        ("/a//b", None, 400),
+    ],
 )
 async def test_every_answer_has_one_request_id_and_it_is_ours(
     gateway: GatewayAuth, app: Echo, key: dict[str, str], path: str, kind: str | None, status: int
@@ -127,9 +133,7 @@ async def test_the_apps_own_refusal_of_a_websocket_carries_our_request_id(
     mount: Mount, key: dict[str, str], name: str
 ) -> None:
     gateway = await mount(answering((name.encode(), b"forged"), status=404))
-    scope = websocket_scope(
-        "/socket", [("x-api-key", key["reader"])], extensions={"websocket.http.response": {}}
-    )
+    scope = websocket_scope("/socket", [("x-api-key", key["reader"])], extensions={"websocket.http.response": {}})
     answer = await connect(gateway, scope)
     assert answer.status == 404
     assert answer.only("x-request-id") != "forged"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
 
 from gateway_auth import GatewayAuth, Principal, requires
 from gateway_auth.fastapi import Requires
@@ -14,6 +14,7 @@ from tests.asgi.raw import connect, get, lifespan, websocket_scope
 from tests.asgi.world import Mount, Site
 
 Reader = Annotated[Principal, Requires("orders:read")]
+READ = ("/read", "/either", "/routed/1", "/decorated/1", "/threaded/1", "/items", "/threaded-items")
 OK = (200, None)
 REQUIRED = (401, "credential_required")
 SCOPE = (403, "insufficient_scope")
@@ -24,66 +25,83 @@ def subject_of(principal: Reader) -> str:
     return principal.subject
 
 
+PATHS = APIRouter()
+
+
+@PATHS.get("/read")
+async def read(principal: Reader) -> dict[str, str]:
+    return {"subject": principal.subject}
+
+
+@PATHS.get("/write")
+def write(principal: Annotated[Principal, Requires("orders:read", "orders:write")]) -> dict[str, str]:
+    return {"subject": principal.subject}
+
+
+@PATHS.get("/either", dependencies=[Requires(any_scopes=["orders:read", "orders:export"], header="X-Client-Key")])
+async def either() -> dict[str, str]:
+    return {}
+
+
+@PATHS.get("/known", dependencies=[Requires()])
+async def known() -> dict[str, str]:
+    return {}
+
+
+@PATHS.get("/both")
+async def both(reader: Reader, analyst: Annotated[Principal, Requires(roles=["analyst"])]) -> dict[str, str]:
+    return {}
+
+
+@PATHS.get("/decorated/{order}")
+@requires(scopes=["orders:read"])
+async def decorated(request: Request, order: int, verbose: bool = False) -> dict[str, object]:
+    return {"order": order, "verbose": verbose, "subject": request.user.subject}
+
+
+@PATHS.get("/threaded/{order}")
+@requires(scopes=["orders:read"])
+def threaded(order: int, request: Request) -> dict[str, int]:
+    return {"order": order}
+
+
+@PATHS.get("/items")
+@requires(scopes=["orders:read"])
+async def items(request: Request) -> AsyncIterator[int]:
+    for number in range(3):
+        yield number
+
+
+@PATHS.get("/threaded-items")
+@requires(scopes=["orders:read"])
+def threaded_items(request: Request) -> Iterator[int]:
+    yield from range(3)
+
+
+@PATHS.get("/free")
+async def free(request: Request) -> dict[str, bool]:
+    return {"known": request.user.is_authenticated}
+
+
+@PATHS.websocket("/socket")
+async def socket(websocket: WebSocket, principal: Reader) -> None:
+    await websocket.accept()
+    await websocket.send_text(principal.subject)
+
+
+ROUTED = APIRouter(prefix="/routed", dependencies=[Requires("orders:read")])
+
+
+@ROUTED.get("/{rest}")
+async def routed(rest: str) -> str:
+    return rest
+
+
 def build_app() -> FastAPI:
-    app = FastAPI(exception_handlers={HTTPException: lambda *_: 1 / 0})
-
-    @app.get("/read")
-    async def read(principal: Reader) -> dict[str, str]:
-        return {"subject": principal.subject}
-
-    @app.get("/write")
-    def write(principal: Annotated[Principal, Requires("orders:read", "orders:write")]) -> dict[str, str]:
-        return {"subject": principal.subject}
-
-    @app.get("/either", dependencies=[Requires(any_scopes=["orders:read", "orders:export"], header="X-Client-Key")])
-    async def either() -> dict[str, str]:
-        return {}
-
-    @app.get("/known", dependencies=[Requires()])
-    async def known() -> dict[str, str]:
-        return {}
-
-    @app.get("/both")
-    async def both(reader: Reader, analyst: Annotated[Principal, Requires(roles=["analyst"])]) -> dict[str, str]:
-        return {}
-
-    @app.get("/decorated/{order}")
-    @requires(scopes=["orders:read"])
-    async def decorated(request: Request, order: int, verbose: bool = False) -> dict[str, object]:
-        return {"order": order, "verbose": verbose, "subject": request.user.subject}
-
-    @app.get("/threaded/{order}")
-    @requires(scopes=["orders:read"])
-    def threaded(order: int, request: Request) -> dict[str, int]:
-        return {"order": order}
-
-    @app.get("/items")
-    @requires(scopes=["orders:read"])
-    async def items(request: Request) -> AsyncIterator[int]:
-        for number in range(3):
-            yield number
-
-    @app.get("/threaded-items")
-    @requires(scopes=["orders:read"])
-    def threaded_items(request: Request) -> Iterator[int]:
-        yield from range(3)
-
-    @app.get("/free")
-    async def free(request: Request) -> dict[str, bool]:
-        return {"known": request.user.is_authenticated}
-
-    @app.websocket("/socket")
-    async def socket(websocket: WebSocket, principal: Reader) -> None:
-        await websocket.accept()
-        await websocket.send_text(principal.subject)
-
-    router = APIRouter(prefix="/routed", dependencies=[Requires("orders:read")])
-
-    @router.get("/{rest}")
-    async def routed(rest: str) -> str:
-        return rest
-
-    app.include_router(router)
+    """An app with all of these paths."""
+    app = FastAPI()
+    app.include_router(PATHS)
+    app.include_router(ROUTED)
     return app
 
 
@@ -99,9 +117,9 @@ async def gateway(mount: Mount) -> GatewayAuth:
 @pytest.mark.parametrize(
     ("path", "kind", "expected"),
     [
-        *((path, None, REQUIRED) for path in ("/read", "/write", "/either", "/known", "/both", "/routed/1", "/decorated/1", "/threaded/1", "/items", "/threaded-items")),
-        *((path, "plain", SCOPE) for path in ("/read", "/write", "/either", "/both", "/routed/1", "/decorated/1", "/threaded/1", "/items", "/threaded-items")),
-        *((path, "reader", OK) for path in ("/read", "/either", "/known", "/routed/1", "/decorated/1", "/threaded/1", "/items", "/threaded-items")),
+        *((path, None, REQUIRED) for path in (*READ, "/write", "/known", "/both")),
+        *((path, "plain", SCOPE) for path in (*READ, "/write", "/both")),
+        *((path, "reader", OK) for path in (*READ, "/known")),
         ("/write", "reader", SCOPE),
         ("/write", "wildcard", OK),
         ("/known", "plain", OK),

@@ -26,7 +26,8 @@ async def test_request_user_is_the_principal(gateway: GatewayAuth, app: Echo, si
     assert (user.key_id, user.display_name) == (site.ids["analyst"], "shop")
     assert user.app_id is not None
     assert user.app_id.startswith("app_")
-    assert (user.scopes, user.roles, dict(user.claims)) == ({"reports:read"}, {"analyst"}, {})
+    assert (user.scopes, user.roles) == (frozenset({"reports:read"}), frozenset({"analyst"}))
+    assert dict(user.claims) == {}
 
 
 @pytest.mark.parametrize("path", ["/public", "/optional"])
@@ -60,7 +61,9 @@ def starlette_app() -> Starlette:
     return Starlette(routes=[Route("/known", read), Route("/optional", read)])
 
 
-@pytest.mark.parametrize(("kind", "status"), [("reader", 200), ("wildcard", 200), ("admin", 200), ("plain", 403), ("analyst", 403)])
+@pytest.mark.parametrize(
+    ("kind", "status"), [("reader", 200), ("wildcard", 200), ("admin", 200), ("plain", 403), ("analyst", 403)]
+)
 async def test_the_requires_of_starlette_keeps_working_and_knows_wildcards(
     mount: Mount, key: dict[str, str], kind: str, status: int
 ) -> None:
@@ -117,16 +120,15 @@ SPELLINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SPELLINGS)
 @pytest.mark.parametrize("path", ["/public", "/optional", "/keeping"])
 async def test_no_spelling_of_an_identity_header_reaches_the_app(
-    gateway: GatewayAuth, app: Echo, key: dict[str, str], name: str, path: str
+    gateway: GatewayAuth, app: Echo, key: dict[str, str], path: str
 ) -> None:
-    forged = [(name, "admin"), (name, "root")]
-    await get(gateway, path, key["reader"] if path == "/keeping" else None, forged)
-    reached = [value for _, value in app.last["headers"]]
-    assert b"admin" not in reached
-    assert b"root" not in reached
+    for name in SPELLINGS:
+        forged = [(name, "admin"), (name, "root")]
+        assert (await get(gateway, path, key["reader"] if path == "/keeping" else None, forged)).status == 200
+        reached = {value for _, value in app.last["headers"]}
+        assert (name, reached & {b"admin", b"root"}) == (name, set())
 
 
 async def test_the_stripped_families_can_be_chosen_and_ours_is_always_stripped(
@@ -135,7 +137,9 @@ async def test_the_stripped_families_can_be_chosen_and_ours_is_always_stripped(
     gateway = await mount(app, strip_headers=["x-tenant-*"])
     forged = [("x-tenant-id", "1"), ("X_Tenant_Name", "2"), ("x-auth-subject", "3"), ("x-user-id", "4")]
     await get(gateway, "/public", headers=forged)
-    assert [name for name in ("x-tenant-id", "x-tenant-name", "x-auth-subject", "x-user-id") if app.values(name)] == ["x-user-id"]
+    assert [name for name in ("x-tenant-id", "x-tenant-name", "x-auth-subject", "x-user-id") if app.values(name)] == [
+        "x-user-id"
+    ]
 
 
 CREDENTIALS = {
@@ -146,13 +150,13 @@ CREDENTIALS = {
 
 
 @pytest.mark.parametrize(("name", "value"), CREDENTIALS.values(), ids=CREDENTIALS.keys())
-@pytest.mark.parametrize("path", ["/known", "/optional", "/shadow", "/public"])
 async def test_a_credential_reaches_no_app(
-    gateway: GatewayAuth, app: Echo, key: dict[str, str], name: str, value: str, path: str
+    gateway: GatewayAuth, app: Echo, key: dict[str, str], name: str, value: str
 ) -> None:
-    assert (await get(gateway, path, headers=[(name, value.format(key["reader"]))])).status == 200
-    assert all(key["reader"].encode() not in text for _, text in app.last["headers"])
-    assert app.values("authorization") == app.values("x-api-key") == []
+    for path in ("/known", "/optional", "/shadow", "/public"):
+        assert (await get(gateway, path, headers=[(name, value.format(key["reader"]))])).status == 200
+        assert all(key["reader"].encode() not in text for _, text in app.last["headers"])
+        assert app.values("authorization") == app.values("x-api-key") == []
 
 
 @pytest.mark.parametrize("name", ["x_api_key", "X_API_KEY", "x-api_key", "authorization "])

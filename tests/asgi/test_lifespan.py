@@ -53,7 +53,7 @@ async def test_add_middleware_of_starlette_starts_with_the_lifespan(site: Site) 
         assert (await get(app, "/known", site.keys["plain"])).body == b"nothing granted"
 
 
-async def test_nothing_is_read_or_opened_before_the_start(tmp_path: Path) -> None:
+def test_nothing_is_read_or_opened_before_the_start(tmp_path: Path) -> None:
     GatewayAuth(Echo(), config=tmp_path / "does-not-exist.toml")
     GatewayAuth(Echo(), config={"nonsense": True})
     assert list(tmp_path.iterdir()) == []
@@ -203,9 +203,7 @@ async def test_a_scope_of_unknown_type_is_refused_and_reaches_nobody(mount: Moun
     assert app.scopes == answer.messages == []
 
 
-async def test_the_start_tells_what_is_open_and_what_is_trusted(
-    mount: Mount, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_start_tells_what_is_open_and_what_is_trusted(mount: Mount, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "gateway_auth")
     await mount(Echo(), trusted_proxies=["192.0.2.0/24", "2001:db8::/32"])
     assert "public routes: public (any /public)" in caplog.text

@@ -111,7 +111,17 @@ def tenant_app() -> Starlette:
 
 @pytest.mark.parametrize(
     "path",
-    ["/t/admin", "/t%3B/admin", "/;/admin", "/%3B/admin", "/t%3A%40/admin", "/t%20u/admin", "/%C3%A9/admin", "/%24/admin", "/t%25/admin"],
+    [
+        "/t/admin",
+        "/t%3B/admin",
+        "/;/admin",
+        "/%3B/admin",
+        "/t%3A%40/admin",
+        "/t%20u/admin",
+        "/%C3%A9/admin",
+        "/%24/admin",
+        "/t%25/admin",
+    ],
 )
 async def test_a_caller_who_chooses_the_mount_point_chooses_no_weaker_route(
     site: Site, started: list[GatewayAuth], path: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 
 import pytest
@@ -12,8 +13,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_auth import GatewayAuth
+from gateway_auth.errors import ConfigError
 from tests.asgi.raw import ABSENT, call, get, http_scope
-from tests.asgi.world import Echo, Mount
+from tests.asgi.world import Echo, Mount, Site
 
 ROUTES = [
     {"id": "export", "path": "/orders:export", "scopes": ["orders:export"]},
@@ -47,30 +49,44 @@ def guarded_app() -> Starlette:
 
 @pytest.mark.parametrize(
     "path",
-    ["/orders:export", "/orders%3Aexport", "/orders%3aexport", "/%6Frders:export", "/v1/x/(all)", "/v1/x/%28all)", "/v1/x/%28all%29", "/a|b[1]", "/a%7Cb%5B1%5D", "/a%7cb[1%5d", "/caf%C3%A9", "/caf%c3%a9", "/%63af%C3%A9"],
+    [
+        "/orders:export",
+        "/orders%3Aexport",
+        "/orders%3aexport",
+        "/%6Frders:export",
+        "/v1/x/(all)",
+        "/v1/x/%28all)",
+        "/v1/x/%28all%29",
+        "/a|b[1]",
+        "/a%7Cb%5B1%5D",
+        "/a%7cb[1%5d",
+        "/caf%C3%A9",
+        "/caf%c3%a9",
+        "/%63af%C3%A9",
+    ],
 )
 @pytest.mark.parametrize("raw", [True, False], ids=["raw-path", "no-raw-path"])
 async def test_no_spelling_of_a_protected_path_falls_under_a_weaker_route(mount: Mount, path: str, raw: bool) -> None:
     gateway = await mount(guarded_app(), routes=ROUTES)
-    answer = await get(gateway, path, **({} if raw else {"raw_path": ABSENT}))
+    scope = http_scope("GET", path) if raw else http_scope("GET", path, raw_path=ABSENT)
+    answer = await call(gateway, scope)
     assert answer.body != b"secret"
     assert answer.status in (400, 401)
 
 
-async def test_a_semicolon_in_a_route_is_refused_or_judged_in_both_spellings(mount: Mount) -> None:
+async def test_a_semicolon_in_a_route_is_refused_or_judged_in_both_spellings(site: Site) -> None:
     # Decoded they are the same to the app; to some servers behind a proxy they are not.
     routes = [{"id": "odd", "path": "/orders;export"}, {"id": "anything", "path": "/{thing}", "access": "public"}]
 
     async def protected(request: Request) -> Response:
         return PlainTextResponse("secret")
 
-    try:
-        gateway = await mount(Starlette(routes=[Route("/orders;export", protected)]), routes=routes)
-    except RuntimeError as error:
-        assert "routes[0]" in str(error)
-    else:
-        for path in ("/orders;export", "/orders%3Bexport", "/orders%3bexport"):
-            assert (await get(gateway, path)).body != b"secret"
+    started = GatewayAuth(Starlette(routes=[Route("/orders;export", protected)]), config=site.config(routes))
+    answers = []
+    with contextlib.suppress(ConfigError):
+        answers = [await get(started, path) for path in ("/orders;export", "/orders%3Bexport", "/orders%3bexport")]
+        await started._runtime.stop()
+    assert [answer.body for answer in answers if answer.body == b"secret"] == []
 
 
 async def test_no_escaping_of_a_protected_path_reaches_its_endpoint(mount: Mount) -> None:
@@ -124,7 +140,13 @@ async def test_a_raw_path_that_was_rewritten_alone_is_not_what_the_app_routes_by
 
 @pytest.mark.parametrize(
     ("spelled", "canonical"),
-    [("/known/%7Ea", "/known/~a"), ("/known/%41", "/known/A"), ("/known/a%2fb", None), ("/known/%c3%a9", "/known/%C3%A9"), ("/known/a;b=c", "/known/a;b=c")],
+    [
+        ("/known/%7Ea", "/known/~a"),
+        ("/known/%41", "/known/A"),
+        ("/known/a%2fb", None),
+        ("/known/%c3%a9", "/known/%C3%A9"),
+        ("/known/a;b=c", "/known/a;b=c"),
+    ],
 )
 async def test_the_raw_path_the_app_gets_is_the_one_that_was_judged(
     gateway: GatewayAuth, app: Echo, key: dict[str, str], spelled: str, canonical: str | None
@@ -136,7 +158,9 @@ async def test_the_raw_path_the_app_gets_is_the_one_that_was_judged(
         assert app.last["raw_path"] == canonical.encode()
 
 
-@pytest.mark.parametrize("path", ["/\udc80", "/known/\ud800", "/\x00", "/known/\u202e", "", "known", "/known/" + "\U0001f600" * 3000])
+@pytest.mark.parametrize(
+    "path", ["/\udc80", "/known/\ud800", "/\x00", "/known/\u202e", "", "known", "/known/" + "\U0001f600" * 3000]
+)
 async def test_a_decoded_path_no_server_should_give_is_no_crash(
     gateway: GatewayAuth, key: dict[str, str], path: str
 ) -> None:

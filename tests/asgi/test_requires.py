@@ -52,7 +52,10 @@ class ThreadedEndpoint(HTTPEndpoint):
 
 ENDPOINTS: dict[str, Any] = {"awaited": awaited, "threaded": threaded, "method": Endpoint, "known": ThreadedEndpoint}
 ROUTES = [{"id": name, "path": f"/{name}", "access": "optional"} for name in ENDPOINTS]
-ROUTES += [{"id": "below", "path": "/below/{rest:path}", "access": "optional"}, {"id": "open", "path": "/open", "access": "public"}]
+ROUTES += [
+    {"id": "below", "path": "/below/{rest:path}", "access": "optional"},
+    {"id": "open", "path": "/open", "access": "public"},
+]
 STARLETTE = [Route(f"/{name}", endpoint) for name, endpoint in ENDPOINTS.items()]
 OK = (200, None)
 REQUIRED = (401, "credential_required")
@@ -114,7 +117,10 @@ class Passing(BaseHTTPMiddleware):
 
 async def test_the_challenge_names_the_scopes_the_endpoint_needs(mount: Mount, key: dict[str, str]) -> None:
     gateway = await mount(Starlette(routes=STARLETTE), routes=ROUTES)
-    for path, kind, needed in (("/awaited", "reader", "orders:read orders:write"), ("/threaded", "plain", "orders:read orders:write")):
+    for path, kind, needed in (
+        ("/awaited", "reader", "orders:read orders:write"),
+        ("/threaded", "plain", "orders:read orders:write"),
+    ):
         answer = await get(gateway, path, key[kind])
         expected = f'Bearer realm="orders", error="insufficient_scope", scope="{needed}"'
         assert answer.only("www-authenticate") == expected

@@ -59,7 +59,10 @@ START = {"type": "http.response.start", "status": 200, "headers": []}
 STREAMS: dict[str, list[Message]] = {
     "many-chunks": [START, *({"type": "http.response.body", "body": b"x", "more_body": n < 99} for n in range(100))],
     "pathsend": [START, {"type": "http.response.pathsend", "path": "/srv/file"}],
-    "zero-copy": [START, {"type": "http.response.zerocopysend", "file": 7, "offset": 1, "count": 2, "more_body": False}],
+    "zero-copy": [
+        START,
+        {"type": "http.response.zerocopysend", "file": 7, "offset": 1, "count": 2, "more_body": False},
+    ],
     "trailers": [
         START | {"trailers": True},
         {"type": "http.response.body", "body": b"x"},

@@ -105,9 +105,7 @@ class Site:
     def manage_keys(self, store: SqlStore, clock: SystemClock | None = None) -> ManageKeys:
         """The use cases on the store, to change what was made."""
         peppers = PepperRing(PEPPER)
-        return ManageKeys(
-            store, clock or SystemClock(), SystemRandom(), key_format=KeyFormat("gwk"), peppers=peppers
-        )
+        return ManageKeys(store, clock or SystemClock(), SystemRandom(), key_format=KeyFormat("gwk"), peppers=peppers)
 
     def open_store(self) -> SqlStore:
         """The store, as another process would open it."""

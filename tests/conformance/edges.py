@@ -99,7 +99,7 @@ def serving(world: World, names: tuple[str, ...] = EDGES) -> Iterator[dict[str, 
             processes[name] = stack.enter_context(process(_command(name, port, config), environment, log))
             edges[name] = Edge(name, world, port, log, upstream)
         for name, edge in edges.items():
-            wait_until_ready(edge.port, processes[name], edge.log)
+            wait_until_ready(edge.port, processes[name], world.folder / f"{name}.log")
         yield edges
 
 
@@ -131,12 +131,11 @@ def process(command: list[str], environment: dict[str, str], log: Path) -> Itera
                 started.wait()
 
 
-def wait_until_ready(port: int, started: subprocess.Popen[bytes], log: object) -> None:
+def wait_until_ready(port: int, started: subprocess.Popen[bytes], log: Path) -> None:
     """Until it answers HTTP."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        said = log() if callable(log) else b""
-        assert started.poll() is None, f"the server ended: {said!r}"
+        assert started.poll() is None, f"the server ended: {log.read_text()}"
         try:
             with Connection(port) as connection:
                 connection.send(request("GET", "/not/routed", []))
@@ -144,4 +143,4 @@ def wait_until_ready(port: int, started: subprocess.Popen[bytes], log: object) -
                 return
         except (OSError, AssertionError):
             time.sleep(0.05)
-    raise AssertionError(f"no answer after {START_SECONDS} s: {log() if callable(log) else b''!r}")
+    raise AssertionError(f"no answer after {START_SECONDS} s: {log.read_text()}")

@@ -1,4 +1,4 @@
-"""What differs between databases, as one small protocol, and which database a URL means.
+"""What differs between databases, as one small protocol.
 
 Everything outside `sqlite.py` and `postgresql.py` is the same SQL for both.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from sqlalchemy import Connection, Select, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway_auth.adapters.sql.rows import Row
-from gateway_auth.errors import ConfigError, Problem
 
 Query = Select[*tuple[object, ...]]
 
@@ -45,31 +43,3 @@ class Driver(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-def driver_for(url: str) -> Driver:
-    """The driver of `sqlite:///file` or `postgresql://user:password@host/database`. Raises ConfigError."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise _bad_url("is not a store URL") from None
-    name = parsed.drivername.partition("+")[0]
-    if name == "sqlite":
-        if not parsed.database or parsed.database == ":memory:" or parsed.host:
-            raise _bad_url("names no file")
-        if parsed.query:
-            raise _bad_url("carries parameters, which a SQLite store does not take")
-        from gateway_auth.adapters.sql.sqlite import SqliteDriver
-
-        return SqliteDriver(parsed.database)
-    if name in ("postgresql", "postgres"):
-        from gateway_auth.adapters.sql.postgresql import PostgresqlDriver
-
-        return PostgresqlDriver(parsed)
-    raise _bad_url(f'has the unknown scheme "{name[:32]}"')
-
-
-def _bad_url(what: str) -> ConfigError:
-    # The URL itself stays out of the message: it may carry a password.
-    advice = 'write "sqlite:///gateway.db" or "postgresql://user:password@host/database"'
-    return ConfigError([Problem("store.url", f"{what}; {advice}")])

@@ -1,6 +1,6 @@
 """The store over SQL: reads for judging, the change log, transactions for management. Opens on first use.
 
-Which database it is stands in `driver`; whether it may be used, `opening` decides.
+Which database it is stands in `address`; whether it may be used, `opening` decides.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway_auth.adapters.sql.driver import Query, driver_for
+from gateway_auth.adapters.sql.address import driver_for
+from gateway_auth.adapters.sql.driver import Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
