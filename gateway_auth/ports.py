@@ -103,22 +103,41 @@ class AuditEvent(Struct, frozen=True, kw_only=True):
     after: dict[str, object] | None = None
 
 
-class Apps(Protocol):
-    """The apps inside one transaction. Lists are in order of id, `after` exclusive."""
+class AppReader(Protocol):
+    """The apps of one snapshot. Lists are in order of id, `after` exclusive."""
 
     async def get(self, app_id: str) -> AppRecord | None: ...
-    async def save(self, app: AppRecord) -> None: ...
-    async def delete(self, app_id: str) -> None: ...
     async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]: ...
 
 
-class Keys(Protocol):
-    """The keys inside one transaction. Lists are in order of id, `after` exclusive, of one app or of all."""
+class Apps(AppReader, Protocol):
+    """The apps inside one transaction."""
+
+    async def save(self, app: AppRecord) -> None: ...
+    async def delete(self, app_id: str) -> None: ...
+
+
+class KeyReader(Protocol):
+    """The keys of one snapshot. Lists are in order of id, `after` exclusive, of one app or of all."""
 
     async def get(self, key_id: str) -> KeyRecord | None: ...
+    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]: ...
+
+
+class Keys(KeyReader, Protocol):
+    """The keys inside one transaction."""
+
     async def save(self, key: KeyRecord) -> None: ...
     async def delete(self, key_id: str) -> None: ...
-    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]: ...
+
+
+class Snapshot(Protocol):
+    """Apps and keys as they are at one moment, to look at."""
+
+    @property
+    def apps(self) -> AppReader: ...
+    @property
+    def keys(self) -> KeyReader: ...
 
 
 class Transaction(Protocol):
@@ -134,9 +153,11 @@ class Transaction(Protocol):
 
 
 class Registry(Protocol):
-    """Where apps and keys are managed. Leaving the context normally commits, an exception rolls all of it back.
+    """Where apps and keys are managed. Raises StoreUnavailable.
 
-    Raises StoreUnavailable. A write transaction excludes other writers, so what was read in it still holds.
+    `reading` waits for nobody. A `transaction` excludes other writers, so what was read in it still holds; leaving it
+    normally commits, an exception rolls all of it back.
     """
 
+    def reading(self) -> AbstractAsyncContextManager[Snapshot]: ...
     def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...

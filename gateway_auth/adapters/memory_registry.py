@@ -115,6 +115,11 @@ class MemoryRegistry:
         return max(gone, 0)
 
     @asynccontextmanager
+    async def reading(self) -> AsyncIterator[MemoryTransaction]:
+        """Waits for no writer: what is there is copied."""
+        yield MemoryTransaction(dict(self._apps), dict(self._keys), len(self.audit))
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.

@@ -21,7 +21,9 @@ def serve(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Instead of gateway.listen.")] = "",
     upstream: Annotated[str, typer.Option(metavar="URL", help="Instead of gateway.upstream.")] = "",
     workers: Annotated[int, typer.Option(metavar="N", help="Instead of gateway.workers.", show_default=False)] = 0,
-    log_level: Annotated[Level, typer.Option(help="What is logged: this and what is worse.")] = "info",
+    log_level: Annotated[
+        Level, typer.Option(metavar="debug|info|warning|error", help="What is logged: this and what is worse.")
+    ] = "info",
     config: Config = "",
 ) -> None:
     """Serve as a reverse proxy in front of gateway.upstream, until SIGTERM or Ctrl-C."""

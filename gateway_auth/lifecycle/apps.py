@@ -12,7 +12,7 @@ from gateway_auth.core.keys import AppRecord
 from gateway_auth.errors import InvalidInput, NotFound
 from gateway_auth.lifecycle.events import app_event, key_event
 from gateway_auth.lifecycle.input import MAX_PAGE, check_id, check_page, check_text
-from gateway_auth.ports import Clock, Random, Registry, Transaction
+from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 16
@@ -53,14 +53,14 @@ class ManageApps:
 
     async def get(self, app_id: str) -> AppRecord:
         """The app."""
-        async with self._registry.transaction() as transaction:
-            return await existing_app(transaction, app_id)
+        async with self._registry.reading() as snapshot:
+            return await existing_app(snapshot, app_id)
 
     async def page(self, *, limit: int = 100, after: str = "") -> Sequence[AppRecord]:
         """At most `limit` (1 to 1000) apps in order of id, those after an id. A short page is the last."""
         check_page(limit, after)
-        async with self._registry.transaction() as transaction:
-            return await transaction.apps.page(limit=limit, after=after)
+        async with self._registry.reading() as snapshot:
+            return await snapshot.apps.page(limit=limit, after=after)
 
     async def iterate(self) -> AsyncIterator[AppRecord]:
         """Every app in order of id, read page by page: no transaction stays open in between."""
@@ -129,9 +129,9 @@ class ManageApps:
         return "app_" + "".join(_ALPHABET[self._random.below(len(_ALPHABET))] for _ in range(_ID_LENGTH))
 
 
-async def existing_app(transaction: Transaction, app_id: str) -> AppRecord:
+async def existing_app(snapshot: Snapshot, app_id: str) -> AppRecord:
     """The app, or NotFound."""
-    app = await transaction.apps.get(check_id("app", app_id))
+    app = await snapshot.apps.get(check_id("app", app_id))
     if app is None:
         raise NotFound(f"there is no app {app_id}")
     return app

@@ -22,7 +22,7 @@ from gateway_auth.lifecycle.input import (
 from gateway_auth.lifecycle.key_fields import KeyFields, with_fields
 from gateway_auth.lifecycle.key_states import disabled, enabled, granted, refuse_revoked, revoked
 from gateway_auth.lifecycle.verify_key import KeyCheck, check_key
-from gateway_auth.ports import Clock, Random, Registry, Transaction
+from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
 
 _DRAWS = 8
 
@@ -66,16 +66,16 @@ class ManageKeys:
 
     async def get(self, key_id: str) -> KeyRecord:
         """The key."""
-        async with self._registry.transaction() as transaction:
-            return await _existing_key(transaction, key_id)
+        async with self._registry.reading() as snapshot:
+            return await _existing_key(snapshot, key_id)
 
     async def page(self, *, limit: int = 100, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
         """At most `limit` (1 to 1000) keys in order of id, of one app or of all. A short page is the last."""
         check_page(limit, after)
-        async with self._registry.transaction() as transaction:
+        async with self._registry.reading() as snapshot:
             if app_id is not None:
-                await existing_app(transaction, app_id)
-            return await transaction.keys.page(limit=limit, after=after, app_id=app_id)
+                await existing_app(snapshot, app_id)
+            return await snapshot.keys.page(limit=limit, after=after, app_id=app_id)
 
     async def iterate(self, app_id: str | None = None) -> AsyncIterator[KeyRecord]:
         """Every key in order of id, read page by page: no transaction stays open in between."""
@@ -127,8 +127,8 @@ class ManageKeys:
 
     async def verify(self, presented_key: str) -> KeyCheck:
         """What a text is, for operators: one of our keys or not, the secret right or not, the key's state."""
-        async with self._registry.transaction() as transaction:
-            return await check_key(transaction, presented_key, self._format, self._peppers)
+        async with self._registry.reading() as snapshot:
+            return await check_key(snapshot, presented_key, self._format, self._peppers)
 
     async def _draw(self, transaction: Transaction, record: KeyRecord) -> CreatedKey:
         for _ in range(_DRAWS):
@@ -150,8 +150,8 @@ class ManageKeys:
         return after
 
 
-async def _existing_key(transaction: Transaction, key_id: str) -> KeyRecord:
-    key = await transaction.keys.get(check_id("key", key_id))
+async def _existing_key(snapshot: Snapshot, key_id: str) -> KeyRecord:
+    key = await snapshot.keys.get(check_id("key", key_id))
     if key is None:
         raise NotFound(f"there is no key {key_id}")
     return key

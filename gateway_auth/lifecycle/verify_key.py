@@ -13,7 +13,7 @@ from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.lifecycle.views import View, key_view
-from gateway_auth.ports import Transaction
+from gateway_auth.ports import Snapshot
 
 CheckOutcome = Literal["valid", "not_a_key", "unknown_key", "wrong_secret"]
 
@@ -27,20 +27,18 @@ class KeyCheck(Struct, frozen=True):
     app: AppRecord | None = None
 
 
-async def check_key(
-    transaction: Transaction, presented_key: str, key_format: KeyFormat, peppers: PepperRing
-) -> KeyCheck:
+async def check_key(snapshot: Snapshot, presented_key: str, key_format: KeyFormat, peppers: PepperRing) -> KeyCheck:
     """Find out about `presented_key`, without spaces and line ends around it."""
     presented = presented_key.strip().encode("utf-8", "replace")
     key_id = key_format.parse_key_id(presented)
     if key_id is None:
         return KeyCheck("not_a_key")
-    key = await transaction.keys.get(key_id)
+    key = await snapshot.keys.get(key_id)
     if key is None:
         return KeyCheck("unknown_key", key_id)
     if not peppers.verify(presented, key.digest, key.pepper_id):
         return KeyCheck("wrong_secret", key_id)
-    return KeyCheck("valid", key_id, key, await transaction.apps.get(key.app_id))
+    return KeyCheck("valid", key_id, key, await snapshot.apps.get(key.app_id))
 
 
 def check_view(check: KeyCheck, now: float) -> View:

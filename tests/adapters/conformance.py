@@ -151,6 +151,16 @@ class StoreConformance:
             assert await transaction.keys.page(limit=5, app_id=text) == []
         assert (await store.read_key("key1")).key == key()
 
+    async def test_looking_waits_for_no_writer_and_sees_what_was_committed(self, store: Store) -> None:
+        await save(store, app(), key())
+        async with store.transaction() as transaction:
+            await transaction.keys.save(replace(key(), status="revoked"))
+            async with store.reading() as snapshot:
+                assert await snapshot.keys.get("key1") == key()
+                assert [seen.id for seen in await snapshot.apps.page(limit=10)] == ["app_1"]
+        async with store.reading() as snapshot:
+            assert await snapshot.keys.get("key1") == replace(key(), status="revoked")
+
     async def test_writers_take_turns(self, store: Store) -> None:
         await save(store, app(), key())
 

@@ -116,11 +116,10 @@ def test_a_pattern_keeps_its_text() -> None:
     assert ReferrerPattern("https://*.example.com/console/*").text == "https://*.example.com/console/*"
 
 
-def test_the_root_page_alone_can_be_named() -> None:
-    """A path that does not end in `*` is exact; `https://host` is the pattern for every page."""
+def test_the_root_with_a_slash_means_every_page_as_browsers_send_no_more_than_that_to_others() -> None:
     root = (ReferrerPattern("https://app.example.com/"),)
     assert is_referrer_allowed(root, None, b"https://app.example.com/")
-    assert not is_referrer_allowed(root, None, b"https://app.example.com/comments")
+    assert is_referrer_allowed(root, b"https://app.example.com", None)
 
 
 labels = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)

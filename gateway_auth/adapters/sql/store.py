@@ -13,12 +13,12 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_auth.adapters.sql.address import driver_for
-from gateway_auth.adapters.sql.driver import Query
+from gateway_auth.adapters.sql.driver import READ_ONLY, Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
 from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, apps, changes, head, keys
-from gateway_auth.adapters.sql.transaction import SqlTransaction
+from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.errors import StoreUnavailable
 from gateway_auth.ports import Change, ChangeBatch, KeyReading
@@ -87,6 +87,13 @@ class SqlStore:
         return ChangeBatch(found[-1].revision if len(found) == MAX_BATCH else current, found)
 
     # -- management ---------------------------------------------------------
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqlSnapshot]:
+        """Waits for no writer."""
+        async with self._connection() as connection:
+            await connection.execution_options(**{READ_ONLY: True})
+            yield SqlSnapshot(connection, self._driver.explain)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqlTransaction]:

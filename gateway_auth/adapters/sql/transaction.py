@@ -97,6 +97,15 @@ class SqlKeys(_Records[KeyRecord]):
         return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
 
 
+class SqlSnapshot:
+    """ports.Snapshot."""
+
+    def __init__(self, connection: AsyncConnection, explain: Explain) -> None:
+        guarded = Guarded(connection, explain)
+        self.apps = SqlApps(AppRecord, schema.apps, guarded)
+        self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
+
+
 class SqlTransaction:
     """ports.Transaction. Log rows are collected and written at the end, with the head that numbers them."""
 

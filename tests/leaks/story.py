@@ -1,0 +1,111 @@
+"""What happens to a gateway in these tests: keys are made, used, misused and leaked, and every command is run."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+from gateway_auth.core.keyformat import KeyFormat
+from tests.conformance.upstream import Upstream
+from tests.conformance.vectors import fill, key_id, with_other_secret
+from tests.conformance.wire import Connection, NotHTTP, request
+from tests.leaks.gateway import Gateway
+
+KEY = KeyFormat()
+NAMES = ("good", "leaked", "disabled", "revoked", "deleted")
+Fields = list[tuple[str, bytes]]
+
+
+def make_keys(gateway: Gateway) -> dict[str, str]:
+    """Keys by name, made by the command line, as JSON and as people read it."""
+    gateway.run("init", str(gateway.folder))
+    app = json.loads(gateway.run("apps", "create", "shop", "--owner", "shop-owner", "--json"))["id"]
+    keys = {}
+    for name in NAMES:
+        as_json = ["--json"] if name != "leaked" else []
+        shown = gateway.run("keys", "create", "--app", app, "--name", name, "--scope", "orders:read", *as_json)
+        (keys[name],) = {word for word in shown.decode().replace('"', " ").replace(",", " ").split() if _is_key(word)}
+    return keys
+
+
+def _is_key(word: str) -> bool:
+    return KEY.parse_key_id(word.encode()) is not None
+
+
+def requests(keys: dict[str, str]) -> list[bytes]:
+    """Good, bad, and with a key everywhere where it should not be."""
+    good, leaked = keys["good"].encode(), keys["leaked"].encode()
+    auth: Fields = [("X-API-Key", good)]
+    encoded, target = fill("{leaked:pct}", keys), "/v1/orders/1"
+    found: list[tuple[str, bytes | str, Fields]] = [
+        ("GET", target, auth), ("GET", target, [("Authorization", b"Bearer " + good)]), ("GET", target, []),
+        *(("GET", target, [("X-API-Key", keys[name].encode())]) for name in ("disabled", "revoked", "deleted")),
+        ("GET", target, [("X-API-Key", with_other_secret(keys["good"]).encode())]),
+        ("GET", target, [("X-API-Key", good[:-1])]), ("GET", target, [("X-API-Key", good + b"x")]),
+        ("GET", target, [*auth, *auth]), ("GET", target, [("Authorization", b"Basic " + leaked)]),
+        ("DELETE", target, auth), ("GET", "/nowhere", auth),
+    ]  # fmt: skip
+    for place in (leaked, encoded, b"_" + leaked, b"A" + leaked):
+        found += [("GET", b"/v1/orders/1?k=" + place, auth), ("GET", b"/nowhere?k=" + place, [])]
+        found += [("GET", b"/v1/orders/" + place, auth), ("GET", b"/v1/orders/" + place, []), ("GET", b"/no/" + place, [])]
+        found += [("GET", b"/v1//" + place, []), ("GET", b"/no/" + b"p" * 230 + place, [])]
+        for name in ("X-Request-Id", "Referer", "Origin", "Cookie", "User-Agent", "X-Forwarded-For", "Via", "Host"):
+            found += [("GET", target, [(name, place)]), ("GET", "/nowhere", [(name, place)])]
+        found += [("GET", target, [("X-" + place.decode(), b"1")]), ("GET", target, [("Content-Length", place)])]
+        found.append((place.decode(), target, []))
+    raw = [request(method, where, fields) for method, where, fields in found]
+    return [*raw, leaked + b"\r\n\r\n", b"GET /v1/orders/" + leaked + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + leaked + b"\r\n\r\n"]
+
+
+def send(gateway: Gateway, keys: dict[str, str]) -> bytes:
+    """All requests; everything the gateway answered."""
+    answered = b""
+    for number, raw in enumerate(requests(keys)):
+        with Connection(gateway.port, f"127.120.{number // 200}.{1 + number % 200}") as connection:
+            connection.send(raw)
+            with suppress(NotHTTP):
+                answer = connection.answer()
+                assert answer.status < 500 or answer.status == 501, raw
+                answered += repr(answer).encode()
+    return answered
+
+
+def run_every_command(gateway: Gateway, keys: dict[str, str]) -> None:
+    """Those that show, those that change, and some with a key where an id belongs."""
+    good, ids = keys["good"], {name: key_id(text) for name, text in keys.items()}
+    app = json.loads(gateway.run("apps", "list", "--json"))[0]["id"]
+    gateway.run("apps", "create", "other", "--plan", "free")
+    changes = [
+        ("keys", "disable", ids["disabled"]), ("keys", "enable", ids["disabled"]), ("keys", "disable", ids["disabled"]),
+        ("keys", "revoke", ids["revoked"], "--yes"), ("keys", "delete", ids["deleted"], "--yes"),
+        ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
+        ("keys", "update", ids["good"], "--name", "better"), ("apps", "disable", app), ("apps", "enable", app),
+    ]  # fmt: skip
+    views = [
+        ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app),
+        *(("keys", "show", ids[name]) for name in NAMES), ("doctor",), ("config", "check"), ("store", "upgrade"),
+        ("config", "explain", "GET", "/v1/orders/1"), ("config", "explain", "GET", f"/v1/orders/{good}?k={good}"),
+        ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
+        ("keys", "show", good), ("keys", "disable", good), ("apps", "show", f"_{good}"), (good,), ("keys", good),
+        ("keys", "update", ids["good"], "--scope", good), ("config", "check", "-c", good),
+    ]  # fmt: skip
+    for words in [*changes, *views]:
+        gateway.run(*words)
+        gateway.run(*words, "--json")
+    gateway.run("config", "schema")
+    for text in (*keys.values(), with_other_secret(good), good[:-1], f"_{good}", "garbage", ""):
+        gateway.run("keys", "verify", stdin=f"{text}\n")
+        gateway.run("keys", "verify", "--json", stdin=text)
+
+
+def live(gateway: Gateway) -> tuple[dict[str, str], bytes]:
+    """The whole story: the keys that were made, and all answers to clients."""
+    keys = make_keys(gateway)
+    with Upstream() as upstream, gateway.serving(upstream):
+        answered = send(gateway, keys)
+        run_every_command(gateway, keys)
+        answered += send(gateway, keys)
+    app = json.loads(gateway.run("apps", "list", "--json"))[0]["id"]
+    gateway.run("apps", "delete", app, "--yes")
+    gateway.collect()
+    return keys, answered
