@@ -22,9 +22,13 @@ READ_ONLY = "gateway_auth_read_only"
 
 
 class Driver(Protocol):
-    """One database. `engine` is for write transactions, which it begins exclusively, and for the schema."""
+    """One database. `engine` is for write transactions, which it begins exclusively, and for the schema.
+
+    `looking_engine` is for transactions that only read; they wait for no writer.
+    """
 
     engine: AsyncEngine
+    looking_engine: AsyncEngine
 
     async def prepare(self) -> None:
         """Make the place the engine connects to, where that is for us to make. Foreign exceptions allowed."""

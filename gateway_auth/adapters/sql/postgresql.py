@@ -28,6 +28,7 @@ class PostgresqlDriver:
     def __init__(self, url: URL) -> None:
         self._url = url.set(drivername="postgresql+asyncpg")
         self.engine = self._make_engine(WRITERS, WRITE_TIMEOUT_SECONDS, pre_ping=True)
+        self.looking_engine = self.engine
         readers = self._make_engine(READERS, READ_TIMEOUT_SECONDS, pre_ping=False)
         self._readers = readers.execution_options(isolation_level="AUTOCOMMIT")
 

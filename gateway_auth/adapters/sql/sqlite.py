@@ -23,6 +23,9 @@ from gateway_auth.adapters.sql.rows import Row
 from gateway_auth.adapters.sql.schema import VERSION_TABLE
 
 READERS = 2
+"""Connections that serve requests, held open."""
+LOOKERS = 2
+"""Connections at most that management looks through."""
 
 _RETRY_SECONDS = 0.02
 _ADVICE = {
@@ -47,15 +50,16 @@ class SqliteDriver:
         self._readers: list[aiosqlite.Connection] = []
         self._next_reader = cycle(range(READERS))
         self._compiled: dict[Query, tuple[str, list[str], dict[str, object]]] = {}
-        self.engine = self._make_engine()
+        # One writer: those of this process queue for its connection, where waiting can be cancelled, not in SQLite.
+        self.engine = self._make_engine(READERS + 1)
+        self.looking_engine = self._make_engine(LOOKERS).execution_options(**{READ_ONLY: True})
 
-    def _make_engine(self) -> AsyncEngine:
+    def _make_engine(self, connections: int) -> AsyncEngine:
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(self._path)),
             # The driver begins no transaction by itself: ours begin below.
             connect_args={"isolation_level": None, "timeout": LOCK_TIMEOUT_SECONDS},
-            # One writer: those of this process queue here, where waiting can be cancelled, not in SQLite.
-            pool_size=READERS + 1,
+            pool_size=connections,
             max_overflow=0,
             pool_timeout=LOCK_TIMEOUT_SECONDS,
             hide_parameters=True,
@@ -107,6 +111,7 @@ class SqliteDriver:
         self._readers.clear()
         while self._held:
             await self._held.pop().close()
+        await self.looking_engine.dispose()
         await self.engine.dispose()
 
 

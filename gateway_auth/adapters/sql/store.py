@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway_auth.adapters.sql.address import driver_for
-from gateway_auth.adapters.sql.driver import READ_ONLY, Query
+from gateway_auth.adapters.sql.driver import Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
@@ -91,14 +91,13 @@ class SqlStore:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SqlSnapshot]:
         """Waits for no writer."""
-        async with self._connection() as connection:
-            await connection.execution_options(**{READ_ONLY: True})
+        async with self._connection(self._driver.looking_engine) as connection:
             yield SqlSnapshot(connection, self._driver.explain)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
         """Waits for other writers, at most `driver.LOCK_TIMEOUT_SECONDS`."""
-        async with self._connection() as connection:
+        async with self._connection(self._driver.engine) as connection:
             transaction = await SqlTransaction.begin(connection, self._driver.explain)
             yield transaction
             await transaction.commit()
@@ -106,7 +105,7 @@ class SqlStore:
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time (epoch seconds); returns how many. Late readers start anew."""
         oldest_kept = select(func.max(changes.c.revision)).where(changes.c.at < before).scalar_subquery()
-        async with self._connection() as connection:
+        async with self._connection(self._driver.engine) as connection:
             with translated(self._driver.explain):
                 await connection.execute(select(head.c.id).with_for_update())
                 last = await connection.scalar(select(oldest_kept))
@@ -173,11 +172,11 @@ class SqlStore:
             return await self._driver.rows(query, parameters)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         """A connection that goes back without whatever was not committed on it."""
         await self.open()
         with translated(self._driver.explain):
-            connection = await self._driver.engine.connect()
+            connection = await engine.connect()
         try:
             yield connection
         finally:
