@@ -35,10 +35,11 @@ class CommandRefused(CommandFailed):
 
 
 class Failure(Struct, frozen=True):
-    """How a command ended."""
+    """How a command ended. `is_expected` is false for a bug, of which a traceback says more than any line."""
 
     lines: tuple[str, ...]
     exit_code: int = FAILED
+    is_expected: bool = True
 
 
 def explain(error: Exception) -> Failure:
@@ -61,7 +62,7 @@ def explain(error: Exception) -> Failure:
             return Failure((f"{filename}: {strerror}",))
         case _:
             hint = "run it again as `gateway-auth --debug …` for the traceback"
-            return Failure((f"unexpected {type(error).__name__}: {error}; {hint}",))
+            return Failure((f"unexpected {type(error).__name__}: {error}; {hint}",), is_expected=False)
 
 
 def _option(field: str) -> str:

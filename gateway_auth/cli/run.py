@@ -5,38 +5,40 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from traceback import format_exception
 
 from gateway_auth.cli import INTERRUPTED
 from gateway_auth.cli.app import app
 from gateway_auth.cli.failures import Failure, explain
 from gateway_auth.cli.options import Invocation
-from gateway_auth.cli.output import complain
+from gateway_auth.cli.output import complain, redacted
 
 BROKEN_PIPE = 141
 """Exit code when nobody reads our output, as shells have it: 128 and the number of SIGPIPE."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Returns the exit code; raises nothing but what `--debug` asks for."""
+    """Returns the exit code."""
     invocation = Invocation()
     try:
         code = app(arguments, prog_name="gateway-auth", standalone_mode=False, obj=invocation)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # The parser exits by itself in one case only: when a write inside of it met a broken pipe.
         _forget_output()
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        # The last place that can turn it into one line.
-        if invocation.is_debug:
-            raise
-        return _report(explain(error))
+    except Exception as error:  # noqa: BLE001 - the last place that can turn it into one line
+        failure = explain(error)
+        trace = "".join(format_exception(error)) if invocation.is_debug and not failure.is_expected else ""
+        return _report(failure, trace)
 
 
-def _report(failure: Failure) -> int:
+def _report(failure: Failure, trace: str) -> int:
     try:
+        sys.stderr.write(redacted(trace))
         for line in failure.lines:
             complain(line)
         sys.stdout.flush()

@@ -20,13 +20,16 @@ NEEDED = ("granian", "httptools")
 def serve(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Instead of gateway.listen.")] = "",
     upstream: Annotated[str, typer.Option(metavar="URL", help="Instead of gateway.upstream.")] = "",
-    workers: Annotated[int, typer.Option(metavar="N", help="Instead of gateway.workers.", show_default=False)] = 0,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of gateway.workers.")] = None,
     log_level: Annotated[
         Level, typer.Option(metavar="debug|info|warning|error", help="What is logged: this and what is worse.")
     ] = "info",
     config: Config = "",
 ) -> None:
-    """Serve as a reverse proxy in front of gateway.upstream, until SIGTERM or Ctrl-C."""
+    """Serve as a reverse proxy in front of gateway.upstream, until SIGTERM or Ctrl-C.
+
+    SIGHUP reads routes, plans, roles and secrets again, with new workers; a configuration with problems is not taken.
+    """
     import logging.config
 
     require_server()
@@ -39,7 +42,7 @@ def serve(
     overrides = {
         "gateway.listen": listen or None,
         "gateway.upstream": upstream or None,
-        "gateway.workers": workers or None,
+        "gateway.workers": workers,
     }
     configuration = load(config, overrides=overrides)
     refuse_unservable(configuration)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import resource
 import signal
-import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
+from types import FrameType
 
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 
-from gateway_auth.asgi.middleware import GatewayAuth
-from gateway_auth.cli.composition import build_app
+from gateway_auth.cli.composition import refuse_unservable
 from gateway_auth.cli.logs import log_settings
+from gateway_auth.cli.worker import worker_app
 from gateway_auth.config import load
-from gateway_auth.errors import GatewayAuthError
+from gateway_auth.errors import ConfigError
 
 STOP_SECONDS = 20
 """How long requests in flight may take after SIGTERM: less than the 30 s orchestrators wait before they kill."""
+START_SECONDS = 1.5
+"""How long a new worker has before the one it replaces stops listening."""
 IDLE_MILLISECONDS = 65_000
 """For a request's head to arrive, and between requests. Longer than the 60 s of common load balancers, which
 would otherwise send a request into a connection that is just being closed."""
@@ -34,8 +35,6 @@ MAX_CONNECTIONS = 16_384
 
 HTTP1 = HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS, max_buffer_size=MAX_HEAD_BYTES)
 HTTP2 = HTTP2Settings(max_headers_size=MAX_HEAD_BYTES, max_concurrent_streams=100)
-
-_PR_SET_PDEATHSIG = 1
 
 logger = logging.getLogger("gateway_auth.serve")
 
@@ -58,8 +57,16 @@ def run_server(address: str, port: int, workers: int, level: str, config: str, o
         log_dictconfig=log_settings(level),
         log_access=False,
         respawn_failed_workers=True,
+        respawn_interval=START_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
     )
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        if can_be_served(config, overrides):
+            server.signal_handler_reload()  # type: ignore[no-untyped-call]  # as Granian left it
+
+    # After Granian has set its own, which would replace working workers by some that cannot start.
+    server.on_startup(lambda: signal.signal(signal.SIGHUP, reload))
     try:
         server.serve(target_loader=partial(worker_app, config, dict(overrides)), wrap_loader=False)
     except SystemExit as ended:
@@ -68,24 +75,15 @@ def run_server(address: str, port: int, workers: int, level: str, config: str, o
     return 0
 
 
-def worker_app(config: str, overrides: Mapping[str, object]) -> GatewayAuth:
-    """What a worker serves, from the file: secrets never travel between processes."""
-    _die_with_parent()
+def can_be_served(config: str, overrides: Mapping[str, object]) -> bool:
+    """Whether new workers could start from the file as it is now; else the log says why not."""
     try:
-        return build_app(load(config, overrides=overrides))
-    except GatewayAuthError as error:
-        for line in str(error).splitlines():
-            logger.error("a worker cannot start: %s", line)
-        raise SystemExit(1) from None
-
-
-def _die_with_parent() -> None:
-    """A worker without its parent would go on serving the port, and nobody could tell it to stop."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Forked with the parent's handlers, it would ignore being stopped until its own are set.
-        signal.signal(number, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        refuse_unservable(load(config, overrides=overrides))
+    except ConfigError as error:
+        for problem in error.problems:
+            logger.error("the configuration was not read again: %s", problem)
+        return False
+    return True
 
 
 def connections_per_worker() -> int:

@@ -51,6 +51,14 @@ async def test_the_whole_answer_is_sent_where_the_server_can_carry_it(
     assert app.scopes == []
 
 
+async def test_a_refused_upgrade_repeats_no_header_name(gateway: GatewayAuth) -> None:
+    # Granian 2.8.7 panics on a repeated one, and the worker with all its connections is gone.
+    answer = await connect(gateway, websocket_scope("/socket", extensions=CAN_ANSWER))
+    names = [name for name, _ in answer.start["headers"]]
+    assert len(names) == len(set(names))
+    assert answer.only("www-authenticate") == 'Bearer realm="orders", ApiKey realm="orders"'
+
+
 async def test_a_good_credential_is_accepted_and_known_to_the_app(gateway: GatewayAuth, app: Echo, site: Site) -> None:
     answer = await connect(gateway, websocket_scope("/socket", presented(site, "wildcard")))
     assert [message["type"] for message in answer.messages] == ["websocket.accept"]

@@ -62,8 +62,7 @@ def test_a_damaged_store_fails(ready: Workspace) -> None:
 
 
 def test_a_damaged_page_fails_the_integrity_check(ready: Workspace) -> None:
-    for _ in range(30):
-        ready.app("shop" * 40)
+    ready.app()
     file = ready.directory / "gateway.db"
     (root,) = query(ready, "SELECT rootpage FROM sqlite_master WHERE name = 'audit'")
     with file.open("r+b") as pages:
@@ -93,10 +92,10 @@ def test_a_plan_that_apps_are_on_and_nobody_defines_fails(ready: Workspace) -> N
     assert list(found(ready.call("doctor", "--json"), "failed")) == ["plans"]
 
 
-def test_a_port_in_use_by_something_else_fails(ready: Workspace) -> None:
+def test_a_port_in_use_by_something_else_fails(ready: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_auth.cli.listening.PROBE_SECONDS", 0.1)
     port = int(ready.config.read_text("utf-8").split('listen = "127.0.0.1:')[1].split('"')[0])
-    with socket.create_server(("127.0.0.1", port)) as server:
-        server.settimeout(5)
+    with socket.create_server(("127.0.0.1", port)):
         assert list(found(ready.call("doctor", "--json"), "failed")) == ["port"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway_auth.cli import session
-from tests.cli.command import Ended, Workspace, call, run
+from tests.cli.command import Ended, Workspace, call
 
 
 def assert_one_line(ended: Ended, code: int, *words: str) -> None:
@@ -21,8 +21,11 @@ def assert_one_line(ended: Ended, code: int, *words: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("keys", "list"), ("apps", "list"), ("config", "check"), ("serve",)], ids=str)
-def test_a_missing_configuration_says_to_run_init(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    ended = run(*arguments, cwd=tmp_path)
+def test_a_missing_configuration_says_to_run_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = call(*arguments)
     assert_one_line(ended, 2, "gateway.toml", "gateway-auth init")
 
 
@@ -108,8 +111,14 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_is_for_debug(
     monkeypatch.setattr(session, "actor", broken)
     ended = workspace.call("apps", "list")
     assert_one_line(ended, 1, "unexpected ZeroDivisionError", "--debug", "gwk_live_abcdefghijkl_[redacted]")
-    with pytest.raises(ZeroDivisionError):
-        call("--debug", "apps", "list", "-c", workspace.config)
+    debugged = call("--debug", "apps", "list", "-c", workspace.config)
+    assert debugged.code == 1
+    assert "Traceback" in debugged.err
+    assert "s" * 38 not in debugged.err
+
+
+def test_debug_changes_nothing_about_errors_that_are_understood(workspace: Workspace) -> None:
+    assert_one_line(call("--debug", "apps", "show", "nobody", "-c", workspace.config), 1, "there is no app nobody")
 
 
 def test_ctrl_c_is_exit_130_without_a_word(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

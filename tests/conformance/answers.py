@@ -20,7 +20,9 @@ def check_refusal(answer: Answer) -> Reason:
     assert answer.value("cache-control") == "no-store"
     assert answer.value("x-request-id") == problem["request_id"] != ""
     challenges = answer.values("www-authenticate")
-    assert bool(challenges) == (answer.status == 401 or reason in (Reason.INSUFFICIENT_SCOPE, Reason.AMBIGUOUS_CREDENTIALS))
+    assert bool(challenges) == (
+        answer.status == 401 or reason in (Reason.INSUFFICIENT_SCOPE, Reason.AMBIGUOUS_CREDENTIALS)
+    )
     if challenges:
         assert challenges[0].startswith("Bearer realm=")
     waits = answer.value("retry-after")

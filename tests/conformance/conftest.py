@@ -28,13 +28,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _where() -> str:
     count = sum(len(table["cases"]) for table in own())
     if shared_folder() is None:
-        return f"conformance: {count} decision cases of this project; the shared vectors are absent ({VARIABLE} names them)"
-    return f"conformance: {count} decision cases of this project and the shared vectors"
+        return f"conformance: {count} decision cases; the shared vectors are absent ({VARIABLE} names their folder)"
+    return f"conformance: {count} decision cases and the shared vectors"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A table without cases makes no tests, where pytest would make one and skip it: the summary tells instead."""
-    empty = [item for item in items if any("empty parameter set" in str(mark.kwargs) for mark in item.iter_markers("skip"))]
+    empty = [
+        item for item in items if any("empty parameter set" in str(mark.kwargs) for mark in item.iter_markers("skip"))
+    ]
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]

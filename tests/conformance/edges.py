@@ -50,7 +50,7 @@ class Edge:
         self.world = world
         self.port = port
         self.is_proxy = name in PROXIES
-        self._log = log
+        self.log_file = log
         self._upstream = upstream
         self._seen = 0
         self._broken = 0
@@ -78,7 +78,7 @@ class Edge:
 
     def log(self) -> bytes:
         """All the server has said so far."""
-        return self._log.read_bytes()
+        return self.log_file.read_bytes()
 
 
 @contextmanager
@@ -89,17 +89,17 @@ def serving(world: World, names: tuple[str, ...] = EDGES) -> Iterator[dict[str, 
         processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in names:
             port = free_port()
-            log = world.folder / f"{name}.log"
-            upstream: Upstream | Path = world.folder / f"{name}.records"
+            log = world.folder / f"{name}-{port}.log"
+            upstream: Upstream | Path = world.folder / f"{name}-{port}.records"
             if name in PROXIES:
                 upstream = stack.enter_context(Upstream())
             behind = upstream.port if isinstance(upstream, Upstream) else None
-            config = world.write(name, port, free_port(), behind)
+            config = world.write(f"{name}-{port}", port, free_port(), behind)
             environment = {**os.environ, CONFIG: str(config), RECORDS: str(upstream), "PYTHONPATH": str(ROOT)}
             processes[name] = stack.enter_context(process(_command(name, port, config), environment, log))
             edges[name] = Edge(name, world, port, log, upstream)
         for name, edge in edges.items():
-            wait_until_ready(edge.port, processes[name], world.folder / f"{name}.log")
+            wait_until_ready(edge.port, processes[name], edge.log_file)
         yield edges
 
 

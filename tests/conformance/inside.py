@@ -59,7 +59,7 @@ class Seen:
 
 
 class Inside:
-    """A middleware around `Seen`, and an engine of its own, on one event loop that runs only while something is asked."""
+    """A middleware around `Seen` and an engine of its own, on an event loop that runs only while one is asked."""
 
     def __init__(self, runner: asyncio.Runner, config: Path) -> None:
         self._runner = runner

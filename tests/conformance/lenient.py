@@ -27,7 +27,7 @@ def handlers(record: Record) -> set[str]:
 
 def readings(target: str) -> set[str]:
     """The paths a target may be taken for."""
-    found = set()
+    found: set[str] = set()
     for text in (target, target.partition("?")[0], target.partition("#")[0]):
         path = text.partition("://")[2] if "://" in text else text
         path = path[path.find("/") :] if "/" in path else "/"

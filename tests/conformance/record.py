@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 IDENTITY = frozenset(
     (
-        "x-auth-subject", "x-auth-app", "x-auth-key-id", "x-auth-scopes", "x-auth-roles", "x-auth-method", "x-request-id",
+        "x-auth-subject", "x-auth-app", "x-auth-key-id", "x-auth-scopes", "x-auth-roles", "x-auth-method",
+        "x-request-id",
     )
 )  # fmt: skip
 METHODS = ("api_key", "anonymous")
@@ -17,7 +18,7 @@ CREDENTIALS = frozenset(("authorization", "x-api-key", "x-partner-key", "proxy-a
 
 @dataclass(frozen=True)
 class Record:
-    """One request. `path` is the decoded path of ASGI and `route` the policy's id where the app is mounted, else None."""
+    """One request. `path` is the decoded path of ASGI and `route` the policy's id; both None behind a proxy."""
 
     method: str
     target: bytes

@@ -29,7 +29,8 @@ def test_it_takes_every_spelling_for_the_admin_handler(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "handler"), [("x-original-url", "admin"), ("X-Rewrite-URL", "admin"), ("x-http-method-override", "items:delete")]
+    ("field", "handler"),
+    [("x-original-url", "admin"), ("X-Rewrite-URL", "admin"), ("x-http-method-override", "items:delete")],
 )
 def test_it_obeys_headers(field: str, handler: str) -> None:
     value = "/api/admin/x" if handler == "admin" else "delete"

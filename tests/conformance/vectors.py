@@ -7,10 +7,10 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from gateway_auth.core.keyformat import KEY_IDS, SECRETS, KeyFormat
 
@@ -69,36 +69,23 @@ def _value(spelled: str, keys: dict[str, str]) -> str:
     if name == "JWT":
         return MADE_UP_JWT
     text = UNKNOWN_KEY if name == "BADKEY" else keys[name.removeprefix("key.")]
-    return _modified(text, modifier)
+    return _MODIFIERS[modifier](text)
 
 
-def _modified(text: str, modifier: str) -> str:
-    match modifier:
-        case "":
-            return text
-        case "trunc1":
-            return text[:-1]
-        case "prefix":
-            return "_".join(text.split("_")[:3])
-        case "upper":
-            return text.upper()
-        case "lastflip":
-            return text[:-1] + ("0" if text[-1] != "0" else "1")
-        case "innerspace":
-            return f"{text[:30]} {text[30:]}"
-        case "fullwidth":
-            return "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else c for c in text)
-        case "pct":
-            return "".join(f"%{ord(c):02X}" for c in text)
-        case "quoted":
-            return quote(text.replace("_", "%5F"), safe="%")
-        case "sha256":
-            return hashlib.sha256(text.encode()).hexdigest()
-        case "id":
-            return key_id(text)
-        case "wrong":
-            return with_other_secret(text)
-    raise AssertionError(f"no such modifier: {modifier}")
+_MODIFIERS: dict[str, Callable[[str], str]] = {
+    "": lambda text: text,
+    "trunc1": lambda text: text[:-1],
+    "prefix": lambda text: "_".join(text.split("_")[:3]),
+    "upper": str.upper,
+    "lastflip": lambda text: text[:-1] + ("0" if text[-1] != "0" else "1"),
+    "innerspace": lambda text: f"{text[:30]} {text[30:]}",
+    "fullwidth": lambda text: "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else c for c in text),
+    "pct": lambda text: "".join(f"%{ord(c):02X}" for c in text),
+    "quoted": lambda text: text.replace("_", "%5F"),
+    "sha256": lambda text: hashlib.sha256(text.encode()).hexdigest(),
+    "id": lambda text: key_id(text),
+    "wrong": lambda text: with_other_secret(text),
+}
 
 
 def key_id(text: str) -> str:

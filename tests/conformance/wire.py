@@ -14,7 +14,7 @@ QUIET_SECONDS = 0.15
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2}) ?[\t\x20-\x7e\x80-\xff]*")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
-_WITHOUT_BODY = frozenset((204, 304))
+_WITHOUT_BODY = frozenset((101, 204, 304))
 
 
 class NotHTTP(AssertionError):
@@ -23,7 +23,7 @@ class NotHTTP(AssertionError):
 
 @dataclass(frozen=True)
 class Answer:
-    """One final answer. Field names are lower-case."""
+    """One final answer, or 101, after which the connection speaks another protocol. Field names are lower-case."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
@@ -52,7 +52,9 @@ class Connection:
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._socket.close()
 
     def send(self, raw: bytes) -> None:
@@ -92,9 +94,8 @@ class Connection:
             if head is None:
                 return None
             status, fields = head
-            if status >= 200:
+            if status == 101 or status >= 200:
                 break
-            assert status != 101, "the gateway switched protocols"
         return Answer(status, fields, self._body(method, status, fields))
 
     def _head(self, patience_seconds: float) -> tuple[int, tuple[tuple[str, str], ...]] | None:
@@ -176,7 +177,11 @@ def ask(port: int, raw: bytes, *, method: str = "GET", source: str = "127.0.0.1"
 
 
 def request(
-    method: str, target: str | bytes, fields: list[tuple[str, bytes]], body: bytes = b"", host: bytes | None = b"api.test"
+    method: str,
+    target: str | bytes,
+    fields: list[tuple[str, bytes]],
+    body: bytes = b"",
+    host: bytes | None = b"api.test",
 ) -> bytes:
     """The bytes of a request. A Host among `fields` stands instead of `host`."""
     raw_target = target.encode() if isinstance(target, str) else target

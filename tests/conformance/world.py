@@ -34,11 +34,14 @@ SHARED_ROUTES: list[dict[str, Any]] = [
     {"id": "shared-delete", "path": "/api/items/{id}", "methods": ["DELETE"], "scopes": ["items:delete"]},
     {"id": "shared-admin", "path": "/api/admin/{rest:path}", "scopes": ["admin"]},
     {"id": "shared-client", "path": "/client", "methods": ["GET"]},
+    {"id": "shared-socket", "path": "/socket", "websocket": True, "scopes": ["items:read"]},
     {"id": "shared-bucket", "path": "/bucket", "access": "public", "limits": [{"rate": "1/hour", "by": "address"}]},
 ]
 SHARED_KEYS: dict[str, dict[str, Any]] = {
     "KEY": {"app": "client-1", "scopes": ["items:read"]},
     "KEY2": {"app": "client-2", "scopes": ["items:read"]},
+    "POOR": {"app": "client-3"},
+    "REVOKED": {"app": "client-3", "scopes": ["items:read"], "state": "revoked"},
 }
 GATEWAYS: dict[str, dict[str, Any]] = {
     "main": {"realm": "conformance", "trusted_proxies": TRUSTED, "max_body_bytes": 65536,
@@ -67,7 +70,7 @@ class World:
 
     @property
     def secrets(self) -> list[bytes]:
-        """What must turn up nowhere behind the gateway: the secret part of every key, and what stands in for a token."""
+        """What must turn up nowhere behind the gateway: the secret parts of keys, and what stands in for a token."""
         texts = [text.split("_")[3] for text in (*self.keys.values(), UNKNOWN_KEY)]
         return [text.encode() for text in (*texts, MADE_UP_JWT)]
 

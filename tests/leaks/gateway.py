@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conformance.edges import free_port, process, wait_until_ready
+from tests.conformance.edges import ROOT, free_port, process, wait_until_ready
 from tests.conformance.upstream import Upstream
 
 PROGRAM = str(Path(sys.executable).parent / "gateway-auth")
@@ -34,12 +35,26 @@ class Gateway:
 
     def run(self, *words: str, stdin: str = "") -> bytes:
         """One command; what it wrote to stdout."""
-        done = subprocess.run([PROGRAM, *words], input=stdin.encode(), capture_output=True, check=False, timeout=60, cwd=self.folder)
-        number = len(self.commands)
-        self.commands.append(words)
-        self.said[f"{number} {' '.join(words)[:60]}: stdout"] = done.stdout
-        self.said[f"{number} {' '.join(words)[:60]}: stderr"] = done.stderr
+        done = subprocess.run(
+            [PROGRAM, *words], input=stdin.encode(), capture_output=True, check=False, timeout=60, cwd=self.folder
+        )
+        self._note(words, done.stdout, done.stderr)
         return done.stdout
+
+    def run_all(self, commands: list[tuple[tuple[str, ...], str]]) -> None:
+        """Many commands with their input, one after the other."""
+        lines = "".join(f"{json.dumps(command)}\n" for command in commands)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.leaks.commands"], input=lines, capture_output=True, text=True, check=True,
+            timeout=120, cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        for (words, _), line in zip(commands, done.stdout.splitlines(), strict=True):
+            self._note(words, *(text.encode("latin-1") for text in json.loads(line)))
+
+    def _note(self, words: tuple[str, ...], out: bytes, err: bytes) -> None:
+        name = f"{len(self.commands)} {' '.join(words)[:60]}"
+        self.commands.append(words)
+        self.said |= {f"{name}: stdout": out, f"{name}: stderr": err}
 
     def collect(self) -> None:
         """Every file there is now, and the arguments of the server and of what it started."""

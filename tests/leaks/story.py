@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 
 from gateway_auth.core.keyformat import KeyFormat
@@ -13,6 +14,9 @@ from tests.leaks.gateway import Gateway
 
 KEY = KeyFormat()
 NAMES = ("good", "leaked", "disabled", "revoked", "deleted")
+LOGGED_PER_SECOND = 45
+"""A log bears fifty refusals a second; more are counted, not told."""
+PROMISE_SECONDS = 2.0
 Fields = list[tuple[str, bytes]]
 
 
@@ -47,20 +51,31 @@ def requests(keys: dict[str, str]) -> list[bytes]:
     ]  # fmt: skip
     for place in (leaked, encoded, b"_" + leaked, b"A" + leaked):
         found += [("GET", b"/v1/orders/1?k=" + place, auth), ("GET", b"/nowhere?k=" + place, [])]
-        found += [("GET", b"/v1/orders/" + place, auth), ("GET", b"/v1/orders/" + place, []), ("GET", b"/no/" + place, [])]
+        found += [
+            ("GET", b"/v1/orders/" + place, auth),
+            ("GET", b"/v1/orders/" + place, []),
+            ("GET", b"/no/" + place, []),
+        ]
         found += [("GET", b"/v1//" + place, []), ("GET", b"/no/" + b"p" * 230 + place, [])]
         for name in ("X-Request-Id", "Referer", "Origin", "Cookie", "User-Agent", "X-Forwarded-For", "Via", "Host"):
             found += [("GET", target, [(name, place)]), ("GET", "/nowhere", [(name, place)])]
         found += [("GET", target, [("X-" + place.decode(), b"1")]), ("GET", target, [("Content-Length", place)])]
         found.append((place.decode(), target, []))
     raw = [request(method, where, fields) for method, where, fields in found]
-    return [*raw, leaked + b"\r\n\r\n", b"GET /v1/orders/" + leaked + b"\r\n\r\n", b"GET / HTTP/1.1\r\n" + leaked + b"\r\n\r\n"]
+    return [
+        *raw,
+        leaked + b"\r\n\r\n",
+        b"GET /v1/orders/" + leaked + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + leaked + b"\r\n\r\n",
+    ]
 
 
-def send(gateway: Gateway, keys: dict[str, str]) -> bytes:
-    """All requests; everything the gateway answered."""
+def send(gateway: Gateway, raw_requests: list[bytes]) -> bytes:
+    """All of them, no faster than the log tells of each; everything the gateway answered."""
     answered = b""
-    for number, raw in enumerate(requests(keys)):
+    for number, raw in enumerate(raw_requests):
+        if number % LOGGED_PER_SECOND == LOGGED_PER_SECOND - 1:
+            time.sleep(1.05)
         with Connection(gateway.port, f"127.120.{number // 200}.{1 + number % 200}") as connection:
             connection.send(raw)
             with suppress(NotHTTP):
@@ -71,40 +86,45 @@ def send(gateway: Gateway, keys: dict[str, str]) -> bytes:
 
 
 def run_every_command(gateway: Gateway, keys: dict[str, str]) -> None:
-    """Those that show, those that change, and some with a key where an id belongs."""
+    """Those that change, those that show, and some with a key where an id belongs."""
     good, ids = keys["good"], {name: key_id(text) for name, text in keys.items()}
-    app = json.loads(gateway.run("apps", "list", "--json"))[0]["id"]
-    gateway.run("apps", "create", "other", "--plan", "free")
-    changes = [
-        ("keys", "disable", ids["disabled"]), ("keys", "enable", ids["disabled"]), ("keys", "disable", ids["disabled"]),
-        ("keys", "revoke", ids["revoked"], "--yes"), ("keys", "delete", ids["deleted"], "--yes"),
+    (app,) = (app["id"] for app in json.loads(gateway.run("apps", "list", "--json")))
+    changes: list[tuple[str, ...]] = [
+        ("apps", "create", "other", "--plan", "free"), ("apps", "disable", app, "--json"), ("apps", "enable", app),
+        ("keys", "disable", ids["disabled"]), ("keys", "enable", ids["disabled"], "--json"),
+        ("keys", "disable", ids["disabled"], "--json"), ("keys", "revoke", ids["revoked"], "--yes"),
+        ("keys", "delete", ids["deleted"], "--yes", "--json"), ("store", "upgrade", "--json"),
         ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
-        ("keys", "update", ids["good"], "--name", "better"), ("apps", "disable", app), ("apps", "enable", app),
+        ("keys", "update", ids["good"], "--name", "n"),
     ]  # fmt: skip
-    views = [
-        ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app),
-        *(("keys", "show", ids[name]) for name in NAMES), ("doctor",), ("config", "check"), ("store", "upgrade"),
-        ("config", "explain", "GET", "/v1/orders/1"), ("config", "explain", "GET", f"/v1/orders/{good}?k={good}"),
+    views: list[tuple[str, ...]] = [
+        ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
+        *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
+        ("config", "explain", "GET", "/v1/orders/1"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
-        ("keys", "show", good), ("keys", "disable", good), ("apps", "show", f"_{good}"), (good,), ("keys", good),
-        ("keys", "update", ids["good"], "--scope", good), ("config", "check", "-c", good),
     ]  # fmt: skip
-    for words in [*changes, *views]:
-        gateway.run(*words)
-        gateway.run(*words, "--json")
-    gateway.run("config", "schema")
-    for text in (*keys.values(), with_other_secret(good), good[:-1], f"_{good}", "garbage", ""):
-        gateway.run("keys", "verify", stdin=f"{text}\n")
-        gateway.run("keys", "verify", "--json", stdin=text)
+    mistaken: list[tuple[str, ...]] = [
+        ("config", "explain", "GET", f"/v1/orders/{good}?k={good}"), ("keys", "show", good),
+        ("keys", "disable", f"_{good}"),
+        ("apps", "show", f"A{good}"), (good,), ("keys", good), ("keys", "list", "--app", good),
+        ("keys", "show", good, "--debug"),
+    ]  # fmt: skip
+    typed = (*keys.values(), with_other_secret(good), good[:-1], f"_{good}", "garbage", "")
+    shown = [*views, *mistaken, ("config", "schema")]
+    verified = [((*("keys", "verify"), *words), f"{text}\n") for text in typed for words in ((), ("--json",))]
+    gateway.run_all([*((words, "") for words in (*changes, *shown, *((*view, "--json") for view in views))), *verified])
 
 
 def live(gateway: Gateway) -> tuple[dict[str, str], bytes]:
     """The whole story: the keys that were made, and all answers to clients."""
     keys = make_keys(gateway)
     with Upstream() as upstream, gateway.serving(upstream):
-        answered = send(gateway, keys)
+        answered = send(gateway, requests(keys))
         run_every_command(gateway, keys)
-        answered += send(gateway, keys)
+        time.sleep(PROMISE_SECONDS)
+        answered += send(
+            gateway, [request("GET", "/v1/orders/1", [("X-API-Key", key.encode())]) for key in keys.values()]
+        )
     app = json.loads(gateway.run("apps", "list", "--json"))[0]["id"]
     gateway.run("apps", "delete", app, "--yes")
     gateway.collect()
