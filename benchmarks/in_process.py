@@ -163,4 +163,6 @@ async def _growth(bench: Bench, requests: int) -> Figure:
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    return Figure("in_process.growth", (held[1] - held[0]) / 1024, f"between request {requests // 2:,} and {requests:,}")
+    return Figure(
+        "in_process.growth", (held[1] - held[0]) / 1024, f"between request {requests // 2:,} and {requests:,}"
+    )

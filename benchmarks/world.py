@@ -69,9 +69,7 @@ async def make_key(registry: Registry, configuration: Configuration) -> str:
     """The text of a new key that may use every route."""
     clock, random = SystemClock(), SystemRandom()
     app = await ManageApps(registry, clock, random).create(ACTOR, AppFields(name="shop"))
-    keys = ManageKeys(
-        registry, clock, random, key_format=configuration.rules.key_format, peppers=configuration.peppers
-    )
+    keys = ManageKeys(registry, clock, random, key_format=configuration.rules.key_format, peppers=configuration.peppers)
     fields = KeyFields(scopes=["orders:read", "orders:export", "items:read"], roles=["analyst"])
     return (await keys.create(ACTOR, app.id, "live", fields)).text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gateway_auth.core.limits import Limit, LimitOutcome, LimitSet, take_all
 from gateway_auth.core.memo import Generations, Memo
@@ -54,10 +54,9 @@ class MemoryLimitStore:
     """`ports.LimitStore` in one process's memory."""
 
     def __init__(self, clock: Clock) -> None:
-        self._monotonic = clock.monotonic
-        self._now = clock.now
+        self._clock = clock
         self._counters: dict[str, _Counters] = {}
-        self._of: Callable[[LimitSet], list[_Counters]] = Memo(self._find).__getitem__
+        self._of: Memo[LimitSet, list[_Counters]] = Memo(self._find)
 
     def _find(self, limits: LimitSet) -> list[_Counters]:
         """The counters of each limit; a limit of two sets (a plan on many routes) has one."""
@@ -65,10 +64,10 @@ class MemoryLimitStore:
 
     def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """All limits or none, at once."""
-        now = int(self._monotonic() * MICROSECONDS)
-        utc = int(self._now() * MICROSECONDS) if limits.is_utc_needed else 0
+        now = int(self._clock.monotonic() * MICROSECONDS)
+        utc = int(self._clock.now() * MICROSECONDS) if limits.is_utc_needed else 0
         windows = []
-        for counters, partition in zip(self._of(limits), partitions):  # noqa: B905 (a keyword costs)
+        for counters, partition in zip(self._of[limits], partitions):  # noqa: B905 (a keyword costs)
             window = counters[partition] if now < counters.rotate_at else counters.age(now, partition)
             windows.append(window or counters.add(partition))
         return take_all(limits, windows, now, utc)

@@ -6,6 +6,9 @@ The way back adds our headers to the app's answer, or puts a later refusal in it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from operator import itemgetter
+
+from msgspec import Struct
 
 from gateway_auth.asgi.types import Header, Message, Receive, Send
 from gateway_auth.core.decision import Allow, Deny, Reason
@@ -19,33 +22,29 @@ SCOPE_KEY = "gateway_auth"
 _OURS = frozenset((b"x-request-id",))
 _OURS_WHEN_LIMITED = frozenset((b"x-request-id", b"ratelimit", b"ratelimit-policy"))
 
+_name_of = itemgetter(0)
+
 
 async def _nothing() -> None:
     return None
 
 
-class Exchange:
+class Exchange(Struct, eq=False):
     """`scope["gateway_auth"]` of an admitted request, and its `send`. Messages of a streamed body pass untouched.
 
     `denial` is set by what refuses later, inside the app (`requires`, the body cap): whatever the app then answers is
     replaced by the gateway's own answer for it.
     """
 
-    __slots__ = (
-        "_client", "_is_replaced", "_realm", "_send", "decision", "denial", "has_started", "request_id",
-        "request_id_header",
-    )  # fmt: skip
-
-    def __init__(self, decision: Allow, request_id: str, client: Address | None, realm: str, send: Send) -> None:
-        self.decision = decision
-        self.request_id = request_id
-        self.request_id_header = (b"x-request-id", request_id.encode())
-        self.denial: Deny | None = None
-        self.has_started = False
-        self._client = client
-        self._realm = realm
-        self._send = send
-        self._is_replaced = False
+    decision: Allow
+    request_id: str
+    request_id_header: Header
+    client: Address | None
+    realm: str
+    server_send: Send
+    denial: Deny | None = None
+    has_started: bool = False
+    is_replaced: bool = False
 
     @property
     def principal(self) -> Principal:
@@ -60,41 +59,43 @@ class Exchange:
     @property
     def client_address(self) -> str | None:
         """The client's address as text, None where there is none."""
-        return format_address(self._client) if self._client is not None else None
+        return format_address(self.client) if self.client is not None else None
 
-    def __call__(self, message: Message) -> Awaitable[None]:
-        """The app's `send`."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """What the app sends by."""
         kind = message["type"]
         if kind == "http.response.body":
-            return _nothing() if self._is_replaced else self._send(message)
+            return _nothing() if self.is_replaced else self.server_send(message)
         if kind == "http.response.start":
             self.has_started = True
             if self.denial is not None:
-                self._is_replaced = True
+                self.is_replaced = True
                 return self.send_denial(self.denial)
         elif kind != "websocket.accept":
-            return _nothing() if self._is_replaced else self._send(message)
+            return _nothing() if self.is_replaced else self.server_send(message)
         answer = dict(message)
         answer["headers"] = self._with_ours(message.get("headers", ()))
-        return self._send(answer)
+        return self.server_send(answer)
 
     def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
         """Our headers replace the app's of the same name: an upstream must not speak for the gateway."""
         decision = self.decision
-        ours = _OURS if decision.outcome is None else _OURS_WHEN_LIMITED
-        answer = list(headers)
-        if not ours.isdisjoint(dict(answer)):
-            answer = [header for header in answer if header[0] not in ours]
-        if decision.outcome is not None:
-            answer += limit_headers(decision.limits, decision.outcome)
-        answer.append(self.request_id_header)
-        return answer
+        outcome = decision.outcome
+        theirs = list(headers)
+        ours = _OURS if outcome is None else _OURS_WHEN_LIMITED
+        if not ours.isdisjoint(map(_name_of, theirs)):
+            theirs = [header for header in theirs if header[0] not in ours]
+        if outcome is None:
+            return [*theirs, self.request_id_header]
+        return [*theirs, *limit_headers(decision.limits, outcome), self.request_id_header]
 
     async def send_denial(self, denial: Deny) -> None:
         """Send the gateway's own answer instead of the app's."""
-        outcome = deny_outcome(denial, self._realm, self.request_id)
-        await self._send({"type": "http.response.start", "status": outcome.status, "headers": list(outcome.headers)})
-        await self._send({"type": "http.response.body", "body": outcome.body})
+        outcome = deny_outcome(denial, self.realm, self.request_id)
+        await self.server_send(
+            {"type": "http.response.start", "status": outcome.status, "headers": list(outcome.headers)}
+        )
+        await self.server_send({"type": "http.response.body", "body": outcome.body})
 
     def cap_body(self, receive: Receive, max_body_bytes: int) -> Receive:
         """`receive` for a body of undeclared length: past the cap it raises BodyTooLarge and the answer is 413."""

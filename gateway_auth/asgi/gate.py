@@ -7,39 +7,27 @@ from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.scope import ScopeReader
 from gateway_auth.bootstrap import Gateway
 from gateway_auth.core.headers import API_KEY, AUTHORIZATION
+from gateway_auth.core.memo import Memo
 from gateway_auth.core.principal import Principal
 
 MAX_CREDENTIALS = 16_384
 
 
 class Gate:
-    """One per event loop and configuration.
+    """One per event loop and configuration. `credentials` remembers `request.auth` of each principal."""
 
-    `credentials` remembers `request.auth` by the identity of the principal, which is kept beside it so that the
-    identity cannot be another object's.
-    """
-
-    __slots__ = ("_kinds", "begin", "credentials", "max_body_bytes", "next_id", "read", "realm", "recorder", "resume")
+    __slots__ = ("_kinds", "credentials", "engine", "max_body_bytes", "next_id", "reader", "realm", "recorder")
 
     def __init__(self, gateway: Gateway) -> None:
         rules = gateway.engine.rules
         self.next_id = request_ids()
-        self.read = ScopeReader(rules).read
-        self.begin = gateway.engine.begin
-        self.resume = gateway.engine.resume
+        self.reader = ScopeReader(rules)
+        self.engine = gateway.engine
         self.recorder = gateway.recorder
         self.realm = rules.realm
         self.max_body_bytes = rules.max_body_bytes
-        self.credentials: dict[int, tuple[Principal, Credentials]] = {}
+        self.credentials: Memo[Principal, Credentials] = Memo(Credentials, MAX_CREDENTIALS)
         self._kinds = rules.headers
-
-    def make_credentials(self, principal: Principal) -> Credentials:
-        """`request.auth` for a principal seen for the first time."""
-        if len(self.credentials) >= MAX_CREDENTIALS:
-            self.credentials.clear()
-        credentials = Credentials(principal)
-        self.credentials[id(principal)] = (principal, credentials)
-        return credentials
 
     def is_credential(self, name: bytes) -> bool:
         """Whether a header of this name carries credentials."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
+from gateway_auth.asgi.scope import Reading
 from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
 from gateway_auth.core.decision import Allow, Decision, Deny, Reason
 from gateway_auth.core.malformed import Malformed
@@ -18,11 +19,9 @@ from gateway_auth.errors import BodyTooLarge, StoreUnavailable
 
 if TYPE_CHECKING:
     from gateway_auth.asgi.gate import Gate
-    from gateway_auth.asgi.scope import Reading
     from gateway_auth.config import Configuration
 
 _JUDGED = frozenset(("http", "websocket"))
-_DECISIONS = (Allow, Deny)
 
 
 class GatewayAuth:
@@ -50,21 +49,24 @@ class GatewayAuth:
             if gate is None:
                 return
         request_id = gate.next_id()
-        reading = gate.read(scope)
-        if isinstance(reading, Malformed):
+        reading = gate.reader.read(scope)
+        # Asked this way round, here and below: an `isinstance` that is true is cheap, a false one asks the metaclass.
+        if not isinstance(reading, Reading):
             await self._refuse(gate, scope, send, _malformed(reading), None, request_id)
             return
-        decision = gate.begin(reading.facts)
-        if not isinstance(decision, _DECISIONS):
-            decision = await gate.resume(decision)
-        if isinstance(decision, Deny) or (reading.body_bytes or 0) > gate.max_body_bytes:
+        decision = gate.engine.begin(reading.facts)
+        if not isinstance(decision, Allow) and not isinstance(decision, Deny):
+            decision = await gate.engine.resume(decision)
+        body_bytes = reading.body_bytes
+        if not isinstance(decision, Allow) or (body_bytes and body_bytes > gate.max_body_bytes):
             await self._refuse(gate, scope, send, _refusal(decision), reading, request_id)
             return
-        exchange = Exchange(decision, request_id, reading.facts.client, gate.realm, send)
-        if reading.body_bytes is None:
+        request_id_header = (b"x-request-id", request_id.encode())
+        exchange = Exchange(decision, request_id, request_id_header, reading.facts.client, gate.realm, send)
+        if body_bytes is None:
             receive = exchange.cap_body(receive, gate.max_body_bytes)
         try:
-            await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange)
+            await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
         except BodyTooLarge:
             if exchange.has_started:
                 raise  # Only breaking the connection can still tell the client.
@@ -123,16 +125,15 @@ def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading)
         gate.recorder.record(allow, reading.facts, exchange.request_id, reading.client_request_id)
     principal = allow.principal
     headers = reading.kept
-    if not allow.policy.strip_credentials or allow.policy.access == "public":
+    if allow.policy.may_keep_credentials:
         headers += _kept_credentials(gate, allow, reading, scope)
     headers += principal.identity_headers
     headers.append(exchange.request_id_header)
-    known = gate.credentials.get(id(principal))
     child = dict(scope)
     child["headers"] = headers
     child["raw_path"] = reading.path.encode()
     child["user"] = principal
-    child["auth"] = known[1] if known is not None and known[0] is principal else gate.make_credentials(principal)
+    child["auth"] = gate.credentials[principal]
     child[SCOPE_KEY] = exchange
     return child
 

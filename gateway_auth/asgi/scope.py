@@ -55,6 +55,7 @@ _TOO_MANY_HEADERS = Malformed("more than 200 header fields")
 _BAD_METHOD = Malformed("the method is not an upper-case token")
 _BAD_HOST = Malformed("the Host header is missing, repeated or not a host")
 _BAD_LENGTH = Malformed("the Content-Length header is repeated, not a number, or beside a Transfer-Encoding")
+_NOT_GIVEN = Malformed("the server gave no raw path")
 _LONG_QUERY = Malformed("the query is longer than 16384 bytes")
 
 
@@ -95,7 +96,7 @@ class ScopeReader:
             return None, self._rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
         return address, address in self._trusted
 
-    def read(self, scope: Scope) -> Reading | Malformed:
+    def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""
         headers = scope["headers"]
         shape = self._shapes[tuple(map(_NAME, headers))]
@@ -118,8 +119,11 @@ class ScopeReader:
         query = scope.get("query_string", b"")
         if len(query) > MAX_QUERY_BYTES:
             return _LONG_QUERY
-        full_path = _canonical_of(scope)
-        if isinstance(full_path, Malformed):
+        raw = scope.get("raw_path")
+        full_path = canonical_path(raw) if raw else _NOT_GIVEN
+        if full_path != scope["path"]:
+            full_path = _canonical_of(scope)
+        if not isinstance(full_path, str):
             return full_path
         root_path = scope.get("root_path")
         path = _below(root_path, full_path) if root_path else full_path

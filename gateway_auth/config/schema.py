@@ -67,7 +67,12 @@ class GatewayTable(Table):
         default="127.0.0.1:8081",
         description="Where admin API, portal and metrics are served; never on `listen`.",
     )
-    workers: int = Field(default=1, ge=1, le=1024, description="Processes that serve. Each counts limits by itself, so that only 1 is exact.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Processes that serve. Each counts limits by itself, so that only 1 is exact.",
+    )
     upstream: Upstream | None = Field(
         default=None, description="Where the standalone proxy forwards to when a route names no upstream.",
         examples=["http://127.0.0.1:9000"],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.core.headers import ORIGIN, REFERER
 from gateway_auth.core.keys import Restrictions, VerifiedKey, status_at
-from gateway_auth.core.network import is_network_allowed
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import Principal
 from gateway_auth.core.referrer import is_referrer_allowed
@@ -14,7 +15,8 @@ from gateway_auth.core.request import RequestFacts
 
 def before_verify(policy: Policy, facts: RequestFacts) -> Deny | None:
     """What can be refused before a hash or a signature is spent on the request."""
-    if not is_network_allowed(policy.allow_networks, policy.deny_networks, facts.client):
+    networks, client = policy.networks, facts.client
+    if networks is not None and (client is None or not bisect_right(networks, client) & 1):
         return Deny(Reason.NETWORK_NOT_ALLOWED, policy)
     if facts.is_websocket and not policy.is_websocket:
         return Deny(Reason.REQUEST_NOT_ALLOWED, policy, detail="This route accepts no WebSocket.")

@@ -122,6 +122,18 @@ def is_network_allowed(allow: AddressSet, deny: AddressSet, client: Address | No
     return not allowed or bisect_right(allowed, client) & 1 == 1
 
 
+def permitted(allow: AddressSet, deny: AddressSet) -> list[int] | None:
+    """The boundaries of what both lists permit together, for one search per request; None where neither rules."""
+    if not allow and not deny:
+        return None
+    boundaries: list[int] = []
+    for edge in sorted({0, *allow.boundaries, *deny.boundaries}):
+        is_inside = len(boundaries) & 1 == 1
+        if is_network_allowed(allow, deny, Address(edge)) != is_inside:
+            boundaries.append(edge)
+    return boundaries
+
+
 def client_address(peer: Address | None, value: bytes, style: str, trusted: AddressSet) -> Address | Malformed | None:
     """The client's address by what a trusted peer says, right to left; the peer's own if it says nothing.
 

@@ -9,7 +9,7 @@ from msgspec.structs import force_setattr
 
 from gateway_auth.core.credential import CredentialKind
 from gateway_auth.core.limits import NO_LIMITS, LimitSet
-from gateway_auth.core.network import AddressSet
+from gateway_auth.core.network import AddressSet, permitted
 from gateway_auth.core.referrer import ReferrerPattern
 
 Access = Literal["required", "optional", "public"]
@@ -20,7 +20,8 @@ NO_NETWORKS = AddressSet(())
 class Policy(Struct, frozen=True, kw_only=True):
     """One compiled route. `methods` None means all; `upstream` None means the mounted app or the default upstream.
 
-    `demands_authorization` follows from the rest: whether being known is not enough.
+    The last three follow from the rest: the boundaries of where clients may be (None: anywhere), whether being known
+    is not enough, and whether any credential header may go on.
     """
 
     id: str
@@ -41,7 +42,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     is_preflight_passed: bool = True
     is_shadow: bool = False
 
+    networks: list[int] | None = None
     demands_authorization: bool = False
+    may_keep_credentials: bool = False
 
     def __post_init__(self) -> None:
+        force_setattr(self, "networks", permitted(self.allow_networks, self.deny_networks))
+        force_setattr(self, "may_keep_credentials", not self.strip_credentials or self.access == "public")
         force_setattr(self, "demands_authorization", bool(self.scopes or self.any_scopes or self.roles))

@@ -15,7 +15,7 @@ _VISIBLE = "!#$&'()*+,/:;=?@[]^`{|}~<>\""
 """Left as they are in identity headers; spaces, `%`, controls and everything beyond ASCII are percent-encoded."""
 
 
-class Principal(Struct, frozen=True):
+class Principal(Struct, frozen=True, eq=False):
     """The authenticated caller; also `request.user` of Starlette (same attribute names).
 
     `scopes` are as granted, roles expanded; `granted` answers what they cover. `subject` is the app's owner, or

@@ -7,7 +7,7 @@ a look-up grows with the path's segments, not with the number of routes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from gateway_auth.core.path import canonical_path
 from gateway_auth.core.policy import Policy
@@ -33,18 +33,18 @@ class _Node:
 class RouteTable:
     """The compiled routes of one configuration."""
 
-    __slots__ = ("_root", "_top")
+    __slots__ = ("_literal_heads", "_root")
 
     def __init__(self, policies: Iterable[Policy]) -> None:
         """Raises ValueError for the first route `find_conflicts` would report."""
-        self._top = _Node()
-        self._root = self._top.literals[""] = _Node()
+        self._root = _Node()
         policies = tuple(policies)
         for policy in policies:
             explain = explain_template(policy.path) or self._add(policy)
             if explain:
                 raise ValueError(f"route {policy.id}: {explain}")
         _let_head_follow_get(self._root)
+        self._literal_heads = dict(_literal_heads(self._root, ""))
 
     def _add(self, policy: Policy) -> str | None:
         node = self._root
@@ -60,20 +60,21 @@ class RouteTable:
         """The policy of a request, or None: then it is denied."""
         if method in NEVER_ROUTED:
             return None
-        segments = path.split("/")
-        node = self._top
-        for segment in segments:
-            # A literal before a parameter, from left to right: where this way ends well it is the most specific one.
-            child = node.literals.get(segment) or (node.parameter if segment else None)
-            if child is None:
-                return self._search(method, segments)
-            node = child
-        return node.methods.get(method) or node.methods.get(ANY) or self._search(method, segments)
+        # Most paths are literal but for their last segment, and literals are what the search would try first.
+        head, _, last = path.rpartition("/")
+        node = self._literal_heads.get(head)
+        if node is not None:
+            end = node.literals.get(last) or (node.parameter if last else None)
+            if end is not None:
+                found = end.methods.get(method) or end.methods.get(ANY)
+                if found is not None:
+                    return found
+        return self._search(method, path.split("/"))
 
     def _search(self, method: str, segments: list[str]) -> Policy | None:
-        """The same where the first way ended badly: goes back to what was passed over, the most specific first."""
+        """The most specific branch that has the method, going back where one ends."""
         count = len(segments)
-        node, index = self._top, 0
+        node, index = self._root, 1
         untried: list[tuple[_Node, int]] = []
         while True:
             if index == count:
@@ -145,6 +146,15 @@ def _child(node: _Node, segment: str) -> _Node:
         return node.rest
     node.parameter = node.parameter or _Node()
     return node.parameter
+
+
+def _literal_heads(root: _Node, start: str) -> Iterator[tuple[str, _Node]]:
+    """Every node that literal segments alone lead to, by the path that does."""
+    unseen = [(start, root)]
+    while unseen:
+        head, node = unseen.pop()
+        yield head, node
+        unseen.extend((f"{head}/{segment}", child) for segment, child in node.literals.items())
 
 
 def _let_head_follow_get(root: _Node) -> None:

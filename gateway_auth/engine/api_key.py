@@ -50,21 +50,19 @@ class KeyVerifier:
         self._peppers = peppers
         self._store = store
         self._cache = cache
-        self._recall_key = cache.recall
         self._changes = changes
         self._fingerprint = fingerprint
-        self._monotonic = clock.monotonic
-        self._now = clock.now
+        self._clock = clock
         self._cache_seconds = cache_seconds
         self._flight: SingleFlight[str, CachedKey | None] = SingleFlight()
         self._reads = asyncio.Semaphore(MAX_STORE_READS)
 
     def recall(self, presented: bytes) -> VerifiedKey | Invalid | None:
         """The key, or that it is none, from memory; None where the store has to be asked."""
-        entry = self._recall_key(presented[self._id_start : self._id_end])
+        entry = self._cache.known[presented[self._id_start : self._id_end]]
         if entry is None:
             return self._recall_unknown(presented)
-        now = self._monotonic()
+        now = self._clock.monotonic()
         if now >= self._changes.serve_until or (now >= entry.dies_at and not self._changes.is_degraded):
             return None if self._format.parse_key_id(presented) else INVALID
         if entry.fingerprint is None:
@@ -76,7 +74,7 @@ class KeyVerifier:
         key_id = self._format.parse_key_id(presented)
         if key_id is None:
             return INVALID
-        if self._cache.is_unknown(key_id.encode()) and self._monotonic() < self._changes.serve_until:
+        if self._cache.is_unknown(key_id.encode()) and self._clock.monotonic() < self._changes.serve_until:
             return INVALID
         return None
 
@@ -85,16 +83,16 @@ class KeyVerifier:
         key_id = self._format.parse_key_id(presented)
         if key_id is None:
             return INVALID
-        if self._monotonic() >= self._changes.serve_until:
+        if self._clock.monotonic() >= self._changes.serve_until:
             await self._changes.catch_up()
-        entry = self._cache.recall(key_id.encode())
+        entry = self._cache.known[key_id.encode()]
         if entry is None or not self._is_usable(entry):
             entry = await self._load_or_keep(key_id, entry)
         return self._prove(presented, entry) if entry is not None else INVALID
 
     def _is_usable(self, entry: CachedKey) -> bool:
         """Whether what is remembered may be used: not too old, or the store is down and not too old for that."""
-        now = self._monotonic()
+        now = self._clock.monotonic()
         changes = self._changes
         return now < changes.serve_until and (now < entry.dies_at or changes.is_degraded)
 
@@ -138,11 +136,11 @@ class KeyVerifier:
         if reading.key is None or reading.app is None:
             return None
         try:
-            key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, self._now())
+            key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, self._clock.now())
         except ValueError as error:
             logger.error("key %s cannot be used: %s", reading.key.id, error)
             return None
-        return CachedKey(key, reading.revision, self._monotonic() + self._cache_seconds)
+        return CachedKey(key, reading.revision, self._clock.monotonic() + self._cache_seconds)
 
     def _prove(self, presented: bytes, entry: CachedKey) -> VerifiedKey | Invalid:
         """The one place a secret is compared."""

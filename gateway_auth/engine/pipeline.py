@@ -57,22 +57,20 @@ class Engine:
     ) -> None:
         self.rules = rules
         self._is_https_required = rules.is_https_required
-        self._match = rules.routes.match
+        self._routes = rules.routes
         self._format = rules.key_format
         self._marker = rules.key_format.marker
-        self._recall = keys.recall
-        self._verify = keys.verify
-        self._take_now = limits.take_now
-        self._take = limits.take
+        self._keys = keys
+        self._limits = limits
         self._brake = brake
         self._changes = changes
-        self._now = clock.now
+        self._clock = clock
 
     def begin(self, facts: RequestFacts) -> Decision | Need:
         """The decision, or what has to be awaited for it."""
         if self._is_https_required and not facts.is_tls:
             return Deny(Reason.HTTPS_REQUIRED)
-        policy = self._match(facts.method, facts.path)
+        policy = self._routes.match(facts.method, facts.path)
         is_anonymous = False
         if facts.method == "OPTIONS" and facts.preflight_method is not None:
             policy, is_anonymous = self._route_preflight(facts.preflight_method, facts.path, policy)
@@ -100,7 +98,7 @@ class Engine:
 
     def _route_preflight(self, method: str, path: str, otherwise: Policy | None) -> tuple[Policy | None, bool]:
         """The route a preflight asks about, and whether it passes unauthenticated there."""
-        asked_for = self._match(method, path)
+        asked_for = self._routes.match(method, path)
         if asked_for is not None and asked_for.is_preflight_passed:
             return asked_for, True
         return otherwise or asked_for, False
@@ -130,7 +128,7 @@ class Engine:
     def _authenticate(self, policy: Policy, facts: RequestFacts) -> Decision | Need:
         credential = extract(facts, self._format)
         if isinstance(credential, ApiKey) and "api_key" in policy.credentials:
-            key = self._recall(credential.presented)
+            key = self._keys.recall(credential.presented)
             if key is None:
                 return VerifyKey(policy, facts, credential.presented)
             return self._with_key(policy, facts, key)
@@ -147,11 +145,11 @@ class Engine:
         return Deny(Reason.INVALID_CREDENTIAL, policy)
 
     def _with_key(self, policy: Policy, facts: RequestFacts, key: VerifiedKey | Invalid) -> Decision | Need:
-        if isinstance(key, Invalid):
+        if not isinstance(key, VerifiedKey):
             return self._invalid(policy, facts)
         if not self._brake.is_idle:
             self._brake.succeeded(facts.client)
-        now = self._now()
+        now = self._clock.now()
         if not (key.is_active and key.usable_from <= now < key.usable_until):
             return Deny(decide.unusable_reason(key, now), policy, key.principal)
         principal = key.principal_at(now) if key.has_grants else key.principal
@@ -170,9 +168,11 @@ class Engine:
         if not limits.limits:
             return Allow(policy, principal, is_degraded=self._changes.is_degraded)
         partitions = partitions_of(limits.bys, principal, facts.client)
-        outcome = self._take_now(limits, partitions)
+        outcome = self._limits.take_now(limits, partitions)
         if outcome is None:
             return TakeLimits(policy, principal, limits, partitions)
+        if outcome.is_admitted:
+            return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
         return self._with_limits(policy, principal, limits, outcome)
 
     def _with_limits(self, policy: Policy, principal: Principal, limits: LimitSet, outcome: LimitOutcome) -> Decision:
@@ -191,12 +191,12 @@ class Engine:
         match need:
             case VerifyKey(policy, facts, presented):
                 try:
-                    key = await self._verify(presented)
+                    key = await self._keys.verify(presented)
                 except StoreUnavailable:
                     return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
                 return self._with_key(policy, facts, key)
             case TakeLimits(policy, principal, limits, partitions):
-                return self._with_limits(policy, principal, limits, await self._take(limits, partitions))
+                return self._with_limits(policy, principal, limits, await self._limits.take(limits, partitions))
             case _:
                 assert_never(need)
 

@@ -31,13 +31,12 @@ class CachedKey:
 class PrincipalCache:
     """Known keys by key id, and, in a partition of their own so that guesses cannot push those out, unknown ids.
 
-    `recall(key_id)` is what is known of a key, or None.
+    `known[key_id]` is what is known of a key, or None.
     """
 
     def __init__(self, clock: Clock, *, max_keys: int = MAX_KEYS, max_unknown: int = MAX_UNKNOWN) -> None:
-        self._known: Generations[bytes, CachedKey] = Generations(max_keys)
+        self.known: Generations[bytes, CachedKey] = Generations(max_keys)
         self._unknown: TTLCache[bytes, bool] = TTLCache(max_unknown, UNKNOWN_SECONDS, timer=clock.monotonic)
-        self.recall = self._known.__getitem__
 
     def is_unknown(self, key_id: bytes) -> bool:
         """Whether the store said a moment ago that there is no such key."""
@@ -45,7 +44,7 @@ class PrincipalCache:
 
     def put(self, key_id: bytes, entry: CachedKey) -> None:
         """Remember a key."""
-        self._known.put(key_id, entry)
+        self.known.put(key_id, entry)
 
     def put_unknown(self, key_id: bytes) -> None:
         """Remember that there is no such key."""
@@ -53,13 +52,13 @@ class PrincipalCache:
 
     def discard(self, key_id: bytes) -> None:
         """Forget what is known of one id."""
-        self._known.discard(key_id)
+        self.known.discard(key_id)
         self._unknown.pop(key_id, None)
 
     def forget(self, batch: ChangeBatch) -> None:
         """Forget what changed; everything, when the log no longer tells what did."""
         if not batch.is_complete:
-            self._known.clear()
+            self.known.clear()
             self._unknown.clear()
             return
         changed_apps = set()
@@ -69,7 +68,7 @@ class PrincipalCache:
             else:
                 self.discard(change.object_id.encode())
         if changed_apps:
-            self._known.discard_where(lambda entry: entry.key.app.id in changed_apps)
+            self.known.discard_where(lambda entry: entry.key.app.id in changed_apps)
 
     def __len__(self) -> int:
-        return self._known.held() + len(self._unknown)
+        return self.known.held() + len(self._unknown)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -135,3 +137,11 @@ async def test_the_demands_of_two_decorators_add_up(mount: Mount, key: dict[str,
     gateway = await mount(Starlette(routes=[Route("/known", both)]))
     assert (await get(gateway, "/known", key["reader"])).refusal == (403, "insufficient_role")
     assert (await get(gateway, "/known", key["analyst"])).refusal == (403, "insufficient_scope")
+
+
+def test_the_package_and_its_decorator_load_no_fastapi() -> None:
+    program = (
+        "import sys, gateway_auth; gateway_auth.requires, gateway_auth.GatewayAuth; print('fastapi' in sys.modules)"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert finished.stdout.strip() == "False"

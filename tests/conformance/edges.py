@@ -95,7 +95,7 @@ def serving(world: World, names: tuple[str, ...] = EDGES) -> Iterator[dict[str, 
                 upstream = stack.enter_context(Upstream())
             behind = upstream.port if isinstance(upstream, Upstream) else None
             config = world.write(f"{name}-{port}", port, free_port(), behind)
-            environment = {**os.environ, CONFIG: str(config), RECORDS: str(upstream), "PYTHONPATH": str(ROOT)}
+            environment = {**os.environ, CONFIG: str(config), RECORDS: str(upstream)}
             processes[name] = stack.enter_context(process(_command(name, port, config), environment, log))
             edges[name] = Edge(name, world, port, log, upstream)
         for name, edge in edges.items():
@@ -118,7 +118,9 @@ def _command(name: str, port: int, config: Path) -> list[str]:
 def process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block, its output in `log`."""
     with log.open("ab") as output:
-        started = subprocess.Popen(command, cwd=log.parent, env=environment, stdout=output, stderr=output)
+        started = subprocess.Popen(
+            command, cwd=log.parent, env={**environment, "PYTHONPATH": str(ROOT)}, stdout=output, stderr=output
+        )
     try:
         yield started
     finally:

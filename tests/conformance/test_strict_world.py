@@ -1,4 +1,4 @@
-"""The world that requires HTTPS and names clients by Forwarded: its decision table, and the shared cases that need it."""
+"""The world that requires HTTPS and names clients by Forwarded: its table, and the shared cases that need it."""
 
 from __future__ import annotations
 

@@ -70,6 +70,11 @@ class Connection:
             self.send(raw[position : position + 1])
             time.sleep(0.0001)
 
+    def first_bytes(self, patience_seconds: float) -> bytes:
+        """What comes first, whatever it is; nothing when the connection is closed instead."""
+        self._receive(patience_seconds)
+        return self._data
+
     def answer(self, method: str = "GET") -> Answer:
         """The next final answer; raises NotHTTP where none comes."""
         answer = self._next(method, DEADLINE_SECONDS)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.conformance.edges import process, wait_until_ready
+from tests.conformance.edges import ROOT, process, wait_until_ready
 from tests.conformance.wire import Connection, request
 
 PROMISE_SECONDS = 2.0
@@ -71,5 +71,6 @@ def wires_to_both(port: int, key: str, each: int) -> Iterator[list[Wire]]:
 def command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """One gateway-auth command."""
     return subprocess.run(
-        [PROGRAM, *words, "-c", str(config)], capture_output=True, text=True, check=False, timeout=60, cwd=config.parent
-    )
+        [PROGRAM, *words, "-c", str(config)], capture_output=True, text=True, check=False, timeout=60, cwd=config.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip

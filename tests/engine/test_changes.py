@@ -189,7 +189,7 @@ async def test_an_outage_lets_facts_be_used_up_to_the_limit_and_no_longer() -> N
         follower.clock.advance(1.0)
         assert await follower.changes.catch_up(), second
         assert follower.changes.is_degraded
-        assert 0 < follower.seconds_left <= PROMISE_SECONDS
+        assert 0 < follower.seconds_left <= 2 * PROMISE_SECONDS
     follower.clock.advance(1.0)
     assert not await follower.changes.catch_up()
 

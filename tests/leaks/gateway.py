@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.conformance.edges import ROOT, free_port, process, wait_until_ready
 from tests.conformance.upstream import Upstream
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 PROGRAM = str(Path(sys.executable).parent / "gateway-auth")
 
 
@@ -36,8 +37,9 @@ class Gateway:
     def run(self, *words: str, stdin: str = "") -> bytes:
         """One command; what it wrote to stdout."""
         done = subprocess.run(
-            [PROGRAM, *words], input=stdin.encode(), capture_output=True, check=False, timeout=60, cwd=self.folder
-        )
+            [PROGRAM, *words], input=stdin.encode(), capture_output=True, check=False, timeout=60, cwd=self.folder,
+            env=ENVIRONMENT,
+        )  # fmt: skip
         self._note(words, done.stdout, done.stderr)
         return done.stdout
 
@@ -46,7 +48,7 @@ class Gateway:
         lines = "".join(f"{json.dumps(command)}\n" for command in commands)
         done = subprocess.run(
             [sys.executable, "-m", "tests.leaks.commands"], input=lines, capture_output=True, text=True, check=True,
-            timeout=120, cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            timeout=120, cwd=self.folder, env=ENVIRONMENT,
         )  # fmt: skip
         for (words, _), line in zip(commands, done.stdout.splitlines(), strict=True):
             self._note(words, *(text.encode("latin-1") for text in json.loads(line)))

@@ -1,0 +1,138 @@
+"""Requests as fast as they are answered, over connections that stay open: `wrk` where there is one, else our own.
+
+`python -m benchmarks.load PORT SECONDS` reads the bytes of one request from stdin and prints the JSON of a `Load`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from benchmarks.servers import pin
+
+CONNECTIONS = 32
+GRACE_SECONDS = 20.0
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+
+
+class Load(msgspec.Struct, frozen=True):
+    """`answered` requests in `seconds`, of which `failed` were not answered with 200."""
+
+    answered: int
+    failed: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.answered / self.seconds
+
+
+def generator() -> str:
+    """What makes the load."""
+    return "wrk" if shutil.which("wrk") else "own load generator"
+
+
+def offer(port: int, path: str, headers: Mapping[str, str], seconds: float, core: int | None) -> Load:
+    """Load one server from one core. Raises AssertionError when an answer was not 200."""
+    wrk = shutil.which("wrk")
+    load = _wrk(wrk, port, path, headers, seconds, core) if wrk else _own(port, path, headers, seconds, core)
+    if load.failed or not load.answered:
+        raise AssertionError(f"{load.failed} of {load.answered} requests were not answered with 200")
+    return load
+
+
+def _wrk(wrk: str, port: int, path: str, headers: Mapping[str, str], seconds: float, core: int | None) -> Load:
+    # wrk counts whole seconds only.
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+    command += [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
+    printed = _finish([*command, f"http://127.0.0.1:{port}{path}"], b"", seconds, core)
+    summary = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", printed)
+    if summary is None:
+        raise AssertionError(f"wrk said something else: {printed}")
+    failed = sum(int(count) for count in re.findall(r"Non-2xx or 3xx responses: (\d+)", printed))
+    failed += sum(map(int, re.findall(r"\d+", "".join(re.findall(r"Socket errors: (.*)", printed)))))
+    unit = {"ms": 0.001, "s": 1.0, "m": 60.0}[summary.group(3)]
+    return Load(int(summary.group(1)), failed, float(summary.group(2)) * unit)
+
+
+def _own(port: int, path: str, headers: Mapping[str, str], seconds: float, core: int | None) -> Load:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\n".encode()
+    command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds)]
+    return msgspec.json.decode(_finish(command, request, seconds, core), type=Load)
+
+
+def _finish(command: list[str], given: bytes, seconds: float, core: int | None) -> str:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            pin(process.pid, core)
+            return process.communicate(given, timeout=seconds + GRACE_SECONDS)[0].decode()
+        finally:
+            process.kill()
+
+
+class Client(asyncio.Protocol):
+    """One connection: sends, counts the answer when its body is complete, sends again."""
+
+    def __init__(self, request: bytes) -> None:
+        self.answered = self.failed = 0
+        self._request = request
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+            transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Go on when the answer is complete."""
+        received = self._received + data
+        head_end = received.find(b"\r\n\r\n")
+        length = _LENGTH.search(received, 0, head_end) if head_end >= 0 else None
+        if length is None or len(received) < head_end + 4 + int(length.group(1)):
+            self._received = received
+            return
+        self._received = b""
+        self.answered += 1
+        if received[9:12] != b"200":
+            self.failed += 1
+        if self._transport is not None:
+            self._transport.write(self._request)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Nobody should close: that counts as a failure."""
+        if self._transport is not None and not self._transport.is_closing():
+            self.failed += 1
+
+
+async def run(port: int, seconds: float, request: bytes) -> Load:
+    """Load from all connections."""
+    loop = asyncio.get_running_loop()
+    pairs = [await loop.create_connection(lambda: Client(request), "127.0.0.1", port) for _ in range(CONNECTIONS)]
+    clients = [client for _, client in pairs]
+    before = sum(client.answered for client in clients)
+    started = time.perf_counter()
+    await asyncio.sleep(seconds)
+    took = time.perf_counter() - started
+    load = Load(sum(client.answered for client in clients) - before, sum(client.failed for client in clients), took)
+    for transport, _ in pairs:
+        transport.abort()
+    return load
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    measured = uvloop.run(run(int(sys.argv[1]), float(sys.argv[2]), sys.stdin.buffer.read()))
+    sys.stdout.write(msgspec.json.encode(measured).decode())

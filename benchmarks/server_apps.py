@@ -1,0 +1,46 @@
+"""The apps the servers serve, each made by a factory that servers find by name. The site comes in the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gateway_auth import GatewayAuth
+
+SITE = "BENCHMARK_SITE"
+"""Names the file with the configuration as JSON."""
+
+
+async def order(request: Request) -> JSONResponse:
+    """A small JSON answer."""
+    return JSONResponse({"id": request.path_params["id"], "item": "tea"})
+
+
+def bare() -> Starlette:
+    """An app without the middleware."""
+    return Starlette(routes=[Route("/v1/orders/{id}", order)])
+
+
+def guarded() -> GatewayAuth:
+    """The same app behind it."""
+    return GatewayAuth(bare(), config=_config())
+
+
+def proxy() -> GatewayAuth:
+    """The standalone proxy, as `gateway-auth serve` builds it."""
+    from gateway_auth.cli.composition import build_app
+    from gateway_auth.config import load
+
+    return build_app(load(_config()))
+
+
+def _config() -> dict[str, Any]:
+    with open(os.environ[SITE], encoding="utf-8") as file:
+        config: dict[str, Any] = json.load(file)
+    return config

@@ -1,0 +1,138 @@
+"""Servers in processes of their own, each on one core: started, waited for, their CPU time read, ended by their ids."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+ROOT = Path(__file__).resolve().parents[1]
+
+COMMANDS: dict[str, list[str]] = {
+    "uvicorn": [
+        "-m", "uvicorn", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--http", "httptools",
+        "--loop", "uvloop", "--no-proxy-headers", "--no-access-log", "--log-level", "warning",
+    ],
+    "granian": [
+        "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
+        "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
+    ],
+    "upstream": ["-m", "benchmarks.upstream", "{port}"],
+}  # fmt: skip
+
+
+class Server(Struct, frozen=True):
+    """A running server."""
+
+    pid: int
+    port: int
+
+    def cpu_seconds(self) -> float:
+        """What it and its workers have used, in user and system mode."""
+        ticks = sum(_ticks(pid) for pid in (self.pid, *_children(self.pid)))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cores() -> tuple[int | None, int | None]:
+    """(for servers, for the load): two different ones where the machine has them; None where it cannot pin."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None, None
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+def pin(pid: int, core: int | None) -> None:
+    """Keep a process that was just started, and all that it will start, on one core."""
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, {core})
+
+
+@contextmanager
+def serving(command: str, app: str, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
+    """Start it, wait until it accepts connections, and leave no process behind."""
+    port = _free_port()
+    words = [sys.executable, *(word.format(app=app, port=port) for word in COMMANDS[command])]
+    # A session of its own: Ctrl-C reaches us, and we end it.
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        pin(process.pid, core)
+        _wait_for(process, port)
+        yield Server(process.pid, port)
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    workers = _children(process.pid)
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_SECONDS)
+    for pid in workers:
+        if _is_ours(pid, process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _is_ours(pid: int, session: int) -> bool:
+    """Whether a worker outlived its parent: the id may be another's by now, the session cannot."""
+    try:
+        return os.getsid(pid) == session
+    except ProcessLookupError:
+        return False
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"a server ended with exit code {process.returncode} instead of serving")
+        if _answers(port):
+            return
+        time.sleep(0.05)
+    raise TimeoutError("a server does not start")
+
+
+def _answers(port: int) -> bool:
+    """Whether a request is answered, however. Some servers listen long before they serve."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as probe:
+            probe.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+            return probe.recv(9) == b"HTTP/1.1 "
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(word) for task in tasks for word in (task / "children").read_text("ascii").split()]
+    except OSError:
+        return []
+
+
+def _ticks(pid: int) -> int:
+    try:
+        # The name of the program, in parentheses, may hold spaces; utime and stime are fields 14 and 15.
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
