@@ -9,17 +9,21 @@ from msgspec import Struct
 
 
 class Figure(Struct, frozen=True):
-    """`name` is an entry of `goals.GOALS`, `value` in its unit. `spread` says in words how far single rounds were."""
+    """`name` is an entry of `goals.GOALS`, `value` in its unit. `spread` says in words how far single rounds were.
+
+    `doubt` says why no goal can be held against it, empty where one can.
+    """
 
     name: str
     value: float
     spread: str
+    doubt: str = ""
 
 
 class Sizes(Struct, frozen=True, kw_only=True):
     """How much is done. The defaults are those of a full run."""
 
-    rounds: int = 40
+    rounds: int = 30
     requests: int = 5_000
     memory_requests: int = 200_000
     server_rounds: int = 6

@@ -46,7 +46,8 @@ def as_data(figures: Sequence[Figure]) -> list[dict[str, object]]:
             "value": round(figure.value, 4),
             "unit": GOALS[figure.name].unit,
             "goal": None if GOALS[figure.name].kind == "none" else GOALS[figure.name].limit,
-            "holds": GOALS[figure.name].holds(figure.value),
+            "holds": None if figure.doubt else GOALS[figure.name].holds(figure.value),
+            "doubt": figure.doubt,
             "spread": figure.spread,
         }
         for figure in figures
@@ -67,6 +68,8 @@ def verdict(figure: Figure) -> str:
     holds = goal.holds(figure.value)
     if holds is None:
         return ""
+    if figure.doubt:
+        return f"**undecided: {figure.doubt}**"
     # More digits than the table shows where rounding would say "not reached: 8.00 of 8".
     value = show(figure.value) if show(figure.value) != show(goal.limit) else f"{figure.value:.3f}"
     return "holds" if holds else f"**not reached: {value} of {goal.limit:g}**"

@@ -15,20 +15,28 @@ RESOURCES = ("orders", "invoices", "items", "users", "reports")
 
 
 def run(sizes: Sizes) -> list[Figure]:
-    """The figures of `routes`."""
-    small, medium, large = sizes.routes
-    tables = {count: (_table(count), _paths(count, sizes.matches)) for count in (small, medium, large)}
-    costs: dict[int, list[float]] = {count: [] for count in tables}
-    for _ in range(ROUNDS):
-        for count, (table, paths) in tables.items():
-            costs[count].append(_round(table, paths))
-    first = summarize("routes.match", costs[small])
-    return [first, _compare("routes.medium", costs, small, medium), _compare("routes.large", costs, small, large)]
+    """The figures of `routes`.
+
+    The same requests in each table show what the walk costs. Requests spread over all of a large table show what
+    the processor's cache adds, which no look-up can avoid for entries that were not used for long.
+    """
+    small, medium, large = (_table(count) for count in sizes.routes)
+    same, spread = _paths(sizes.routes[0], sizes.matches), _paths(sizes.routes[2], sizes.matches)
+    turns = ((small, same), (medium, same), (large, same), (large, spread))
+    costs = [[_round(table, paths) for table, paths in turns] for _ in range(ROUNDS)]
+    first, second, third, evenly = zip(*costs, strict=True)
+    counts = [f"{count:,} routes" for count in sizes.routes]
+    return [
+        summarize("routes.match", first, note=counts[0]),
+        _compare("routes.medium", second, first, counts[1]),
+        _compare("routes.large", third, first, counts[2]),
+        _compare("routes.cold", evenly, first, counts[2]),
+    ]
 
 
-def _compare(name: str, costs: dict[int, list[float]], small: int, other: int) -> Figure:
-    ratios = [cost / base for cost, base in zip(costs[other], costs[small], strict=True)]
-    return summarize(name, ratios, note=f"{show(median(costs[other]))} µs, routes picked evenly")
+def _compare(name: str, costs: tuple[float, ...], bases: tuple[float, ...], note: str) -> Figure:
+    ratios = [cost / base for cost, base in zip(costs, bases, strict=True)]
+    return summarize(name, ratios, note=f"{note}, {show(median(costs))} µs")
 
 
 def _table(count: int) -> RouteTable:
@@ -40,7 +48,6 @@ def _template(number: int) -> str:
 
 
 def _paths(count: int, matches: int) -> list[str]:
-    """Requests for routes picked evenly: the worst spread over the table there is."""
     chance = random.Random(1)
     return [_template(chance.randrange(count)).replace("{id}", str(chance.randrange(10_000))) for _ in range(matches)]
 

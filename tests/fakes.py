@@ -63,7 +63,7 @@ class FakeClock:
 
 
 class FakeStore:
-    """ports.KeyStore and ChangeFeed. Answers are of the moment they were asked for and leave when `open_gate` lets them.
+    """ports.KeyStore and ChangeFeed. Answers are of the moment they were asked for, and leave when `hold` lets them.
 
     `reads` are the key ids asked for, `polls` how often the log was. `failure` is raised instead of any answer;
     `key_failure` and `feed_failure` by one half of the store only.
@@ -243,7 +243,9 @@ def limit(limit_id: str, rate: str, by: str = "key", **more: Any) -> Limit:
 
 
 def an_app(app_id: str = "app_1", **fields: Any) -> AppRecord:
-    return AppRecord(**{"id": app_id, "name": "Shop", "owner": "alice", "created_at": 1, "created_by": "test", **fields})
+    return AppRecord(
+        **{"id": app_id, "name": "Shop", "owner": "alice", "created_at": 1, "created_by": "test", **fields}
+    )
 
 
 KEYS = KeyFormat("gwk")
@@ -328,9 +330,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store.apps.setdefault("app_1", an_app())
-        ruleset = RuleSet(
-            policies=self.policies, routes=RouteTable(self.policies), brake=self.brake_rate, **self.rules
-        )
+        ruleset = RuleSet(policies=self.policies, routes=RouteTable(self.policies), brake=self.brake_rate, **self.rules)
         self.cache = PrincipalCache(self.clock, max_keys=self.max_keys, max_unknown=self.max_unknown)
         self.changes = ChangeFollower(self.store, self.clock, self.cache.forget, self.max_stale_seconds)
         self.verifier = KeyVerifier(
@@ -366,6 +366,12 @@ class World:
         await self.poll()
         for key in keys:
             await self.verifier.verify(key.text.encode())
+
+
+async def ticks(count: int = 20) -> None:
+    """Let everything that can run, run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def told(decision: Decision) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway_auth.core.limits import Limit, LimitOutcome, LimitSet, take_all
 from gateway_auth.core.memo import Generations, Memo
-from gateway_auth.core.rates import Rate
+from gateway_auth.core.rates import LONGEST_MONTH_SECONDS, Rate
 from gateway_auth.core.windows import MICROSECONDS, Window, new_window
 from gateway_auth.ports import Clock
 
@@ -47,7 +47,7 @@ class _Counters(Generations[str | int, Window]):
 def _life_seconds(rate: Rate) -> int:
     """How long a window can matter after its last use: a month of 31 days, a bucket that refills slowly."""
     refill_seconds = rate.burst * rate.period_seconds // max(1, rate.count) + 1
-    return max(rate.period_seconds, refill_seconds, 31 * 86400 if rate.is_calendar_month else 0)
+    return max(rate.period_seconds, refill_seconds, LONGEST_MONTH_SECONDS if rate.is_calendar_month else 0)
 
 
 class MemoryLimitStore:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
-from gateway_auth.asgi.scope import Reading
+from gateway_auth.asgi.scope import TLS_SCHEMES, Reading
 from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
-from gateway_auth.core.decision import Allow, Decision, Deny, Reason
+from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
 from gateway_auth.errors import BodyTooLarge, StoreUnavailable
@@ -57,20 +57,19 @@ class GatewayAuth:
         decision = gate.engine.begin(reading.facts)
         if not isinstance(decision, Allow) and not isinstance(decision, Deny):
             decision = await gate.engine.resume(decision)
-        body_bytes = reading.body_bytes
-        if not isinstance(decision, Allow) or (body_bytes and body_bytes > gate.max_body_bytes):
-            await self._refuse(gate, scope, send, _refusal(decision), reading, request_id)
+        if not isinstance(decision, Allow):
+            await self._refuse(gate, scope, send, decision, reading, request_id)
             return
         request_id_header = (b"x-request-id", request_id.encode())
         exchange = Exchange(decision, request_id, request_id_header, reading.facts.client, gate.realm, send)
-        if body_bytes is None:
+        if reading.facts.body_bytes is None:
             receive = exchange.cap_body(receive, gate.max_body_bytes)
         try:
             await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
         except BodyTooLarge:
             if exchange.has_started:
                 raise  # Only breaking the connection can still tell the client.
-            await exchange.send_denial(_refusal(decision))
+            await exchange.send_denial(Deny(Reason.BODY_TOO_LARGE, decision.policy, decision.principal))
 
     async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -111,13 +110,6 @@ def _malformed(problem: Malformed) -> Deny:
     return Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {problem.detail}.")
 
 
-def _refusal(decision: Decision) -> Deny:
-    """The refusal itself, or the one for an admitted request whose body is too large."""
-    if isinstance(decision, Deny):
-        return decision
-    return Deny(Reason.BODY_TOO_LARGE, decision.policy, decision.principal)
-
-
 def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading) -> Scope:
     """The scope of what runs behind: its headers cleaned, our identity headers set, the principal in it."""
     allow = exchange.decision
@@ -132,6 +124,9 @@ def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading)
     child = dict(scope)
     child["headers"] = headers
     child["raw_path"] = reading.path.encode()
+    if reading.facts.is_tls and scope["scheme"] not in TLS_SCHEMES:
+        # What a trusted proxy told, so that nobody behind tells or believes otherwise.
+        child["scheme"] = "wss" if reading.facts.is_websocket else "https"
     child["user"] = principal
     child["auth"] = gate.credentials[principal]
     child[SCOPE_KEY] = exchange

@@ -27,8 +27,9 @@ _SUB_DELIMS = rb"A-Za-z0-9._~!$&'()*+,;=-"
 _HOST = re.compile(
     rb"(?:[" + _SUB_DELIMS + rb"]|%[0-9A-Fa-f]{2}){1,255}(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?"
 )
-_TLS_SCHEMES = frozenset(("https", "wss"))
+TLS_SCHEMES = frozenset(("https", "wss"))
 _NAME = itemgetter(0)
+_BLANKS = b" \t"
 _UNUSABLE = b"\x00"
 """Stands for a header that must be single and came twice: it matches no rule."""
 
@@ -36,14 +37,12 @@ _UNUSABLE = b"\x00"
 class Reading(Struct, frozen=True, gc=False):
     """One request as read. `path` is the canonical path with its mount point, as it is to be forwarded.
 
-    `kept` are the headers that may go on; `body_bytes` is the declared length of the body, None when it is not declared
-    though a body may come.
+    `kept` are the headers that may go on.
     """
 
     facts: RequestFacts
     path: str
     kept: list[Header]
-    body_bytes: int | None
 
     @property
     def client_request_id(self) -> str:
@@ -102,7 +101,8 @@ class ScopeReader:
         shape = self._shapes[tuple(map(_NAME, headers))]
         if shape.is_regular:
             kept = list(shape.keep(headers))
-            found = {kind: headers[position][1] for kind, position in shape.noted}
+            # Blanks around a value are not part of it (RFC 9110 section 5.5); not every server takes them away.
+            found = {kind: headers[position][1].strip(_BLANKS) for kind, position in shape.noted}
         else:
             kept, found = [], {}
             problem = self._sort(headers, kept, found)
@@ -129,17 +129,20 @@ class ScopeReader:
         path = _below(root_path, full_path) if root_path else full_path
         peer = scope.get("client")
         client, is_trusted = self._peers[peer[0] if peer else None]
-        is_tls = scope["scheme"] in _TLS_SCHEMES
+        is_tls = scope["scheme"] in TLS_SCHEMES
         if is_trusted:
             told = self._told_by_proxy(client, found)
             if isinstance(told, Malformed):
                 return told
             client, is_tls = told, is_tls or found.get(h.FORWARDED_PROTO) == b"https"
-        facts = RequestFacts(method, path, query, client, found, is_tls, is_websocket)
+        body_bytes: int | None = 0
         if h.CONTENT_LENGTH in found or h.TRANSFER_ENCODING in found or not is_http_1_1:
-            body_bytes = _body_length(scope, found)
-            return body_bytes if isinstance(body_bytes, Malformed) else Reading(facts, full_path, kept, body_bytes)
-        return Reading(facts, full_path, kept, 0)
+            declared = _body_length(scope, found)
+            if isinstance(declared, Malformed):
+                return declared
+            body_bytes = declared
+        facts = RequestFacts(method, path, query, client, found, is_tls, is_websocket, body_bytes)
+        return Reading(facts, full_path, kept)
 
     def _shape(self, names: tuple[bytes, ...]) -> _Shape:
         return _Shape([self._kinds[name] for name in names])
@@ -154,9 +157,10 @@ class ScopeReader:
                 kept.append(pair)
             if kind in (h.PLAIN, h.DROPPED):
                 continue
+            value = pair[1].strip(_BLANKS)
             if kind not in found:
-                found[kind] = pair[1]
-            elif (problem := _repeat(kind, pair[1], found)) is not None:
+                found[kind] = value
+            elif (problem := _repeat(kind, value, found)) is not None:
                 return problem
         return None
 

@@ -7,14 +7,14 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.logs import log_settings
-from gateway_auth.cli.server import HTTP1, HTTP2
+from gateway_auth.cli.server import HTTP1
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
@@ -38,7 +38,7 @@ async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
         port=port,
         interface=Interfaces.ASGI,
         http1_settings=HTTP1,
-        http2_settings=HTTP2,
+        http=HTTPModes.http1,
         # Below errors, Granian would tell of its own starting and stopping between the lines of the tour.
         log_level=LogLevels.error,
         log_dictconfig=log_settings("warning"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDE = 500
 """Columns of a table that no terminal shows: nothing is cut off or folded in a pipe."""
 
-_SECRET = re.compile(r"\b([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
+_SECRET = re.compile(r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
 _STYLES = {
     "active": "green", "ok": "green", "passes": "green",
     "disabled": "yellow", "expired": "yellow", "warning": "yellow", "depends": "yellow",

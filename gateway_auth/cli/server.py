@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from types import FrameType
 
 from granian import Granian
-from granian.constants import Interfaces, Loops
-from granian.http import HTTP1Settings, HTTP2Settings
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from gateway_auth.cli.composition import refuse_unservable
@@ -34,7 +34,6 @@ WANTED_FILES = 65_536
 MAX_CONNECTIONS = 16_384
 
 HTTP1 = HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS, max_buffer_size=MAX_HEAD_BYTES)
-HTTP2 = HTTP2Settings(max_headers_size=MAX_HEAD_BYTES, max_concurrent_streams=100)
 
 logger = logging.getLogger("gateway_auth.serve")
 
@@ -47,12 +46,13 @@ def run_server(address: str, port: int, workers: int, level: str, config: str, o
         port=port,
         workers=workers,
         interface=Interfaces.ASGI,
+        # HTTP/2 comes with TLS: without it only clients that know beforehand would speak it.
+        http=HTTPModes.http1,
         loop=Loops.uvloop if find_spec("uvloop") else Loops.asyncio,
         backlog=BACKLOG,
         # Granian counts connections by it, idle ones too.
         backpressure=connections_per_worker(),
         http1_settings=HTTP1,
-        http2_settings=HTTP2,
         log_level=LogLevels(level),
         log_dictconfig=log_settings(level),
         log_access=False,

@@ -110,7 +110,7 @@ def _compile_limits(owner_kind: str, owner: str, limits: Sequence[LimitTable]) -
     return LimitSet(
         Limit(
             id=limit.name,
-            key=limit_key(owner_kind, owner, limit.name),
+            key=_counted_under(owner_kind, owner, limit),
             rate=parse_rate(limit.rate),
             by=limit.by,
             cost=limit.cost,
@@ -118,3 +118,10 @@ def _compile_limits(owner_kind: str, owner: str, limits: Sequence[LimitTable]) -
         )
         for limit in limits
     )
+
+
+def _counted_under(owner_kind: str, owner: str, limit: LimitTable) -> str:
+    """The counters of a limit: its route's or plan's own; one for all that name the same global limit."""
+    if limit.by == "global":
+        return limit_key("global", limit.rate, limit.name)
+    return limit_key(owner_kind, owner, limit.name)

@@ -48,7 +48,9 @@ class KeyFormat:
         self.length = self.id_end + 1 + SECRET_LENGTH + CHECKSUM_LENGTH
         body = rf"{prefix}_(?:live|test)_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{38}}"
         self._pattern = re.compile(body.encode())
-        self._look_alike = re.compile(rf"{prefix}_(?:live|test)_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{8,}}".encode())
+        # Complete or cut, and ending where the next one begins, so that none hides in the tail of another.
+        head = rf"{prefix}_(?:live|test)_"
+        self._look_alike = re.compile(rf"{head}([0-9A-Za-z]{{12}})_(?:(?!{head})[0-9A-Za-z]){{8,}}".encode())
 
     def mint(self, environment: str, id_number: int, secret_number: int) -> MintedKey:
         """The key made of the two numbers, each uniform below `KEY_IDS` and `SECRETS`."""

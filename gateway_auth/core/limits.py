@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from gateway_auth.core.rates import Rate
+from gateway_auth.core.rates import LONGEST_MONTH_SECONDS, Rate
 from gateway_auth.core.windows import MICROSECONDS, Window
 
 LimitBy = Literal["key", "app", "subject", "address", "route", "global"]
@@ -35,7 +35,9 @@ class Limit(Struct, frozen=True):
         name = '"' + self.id.replace("\\", "\\\\").replace('"', '\\"') + '"'
         rate = self.rate
         seconds = rate.period_seconds
-        if rate.kind == "bucket":
+        if rate.is_calendar_month:
+            seconds = LONGEST_MONTH_SECONDS
+        elif rate.kind == "bucket":
             # The time an empty bucket needs to fill, so that q per w seconds is true of it.
             seconds = max(1, -(-rate.burst * seconds // rate.count))
         force_setattr(self, "policy_item", f"{name};q={rate.capacity};w={seconds}".encode())

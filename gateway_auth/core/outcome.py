@@ -86,8 +86,10 @@ def challenges(deny: Deny, realm: str) -> HeaderList:
 
 
 def _needed_scopes(deny: Deny) -> str:
-    policy = deny.policy
-    return " ".join(sorted(deny.needed_scopes or (policy.scopes or policy.any_scopes if policy is not None else ())))
+    needed = deny.needed_scopes
+    if not needed and deny.policy is not None:
+        needed = deny.policy.scopes | deny.policy.any_scopes
+    return " ".join(sorted(needed))
 
 
 def limit_headers(limits: LimitSet, outcome: LimitOutcome) -> HeaderList:

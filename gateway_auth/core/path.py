@@ -3,7 +3,8 @@
 Two parties that read one path differently are a way around every rule (RFC 3986 section 6 lists the
 ways). So a path is either put into its canonical form or refused; nothing is guessed:
 
-* percent-encoded unreserved characters are decoded (RFC 3986 section 6.2.2.2), other escapes upper-cased;
+* percent-encoded characters that may stand in a path by themselves are decoded, also those RFC 3986 reserves:
+  frameworks decode all before they route, so `%3A` and `:` must fall under one rule. Other escapes are upper-cased;
 * dot segments, empty segments, encoded slashes, backslashes, control characters, double encoding,
   bytes that are not UTF-8, and segments ending in a dot or a space are ambiguous and refused.
 
@@ -27,7 +28,7 @@ _is_plain = re.compile(rb"(?:/" + _WORD + rb"(?:\.++" + _WORD + rb")*+)++/?|/").
 _ALLOWED = re.compile(rb"[A-Za-z0-9_~!$&'()*+,=:@|\[\].;/%-]*")
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _DOUBLE_ENCODED = re.compile(r"%25[0-9A-Fa-f]{2}")
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@|[]")
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 _TOO_LONG = Malformed("path is longer than 8192 bytes")
@@ -52,7 +53,11 @@ def canonical_path(raw: bytes) -> str | Malformed:
 
 def canonical_decoded_path(path: str) -> str | Malformed:
     """The canonical form of an already percent-decoded path, as `scope["path"]` of ASGI carries it."""
-    return canonical_path(quote(path, safe="/:@!$&'()*+,;=~|[]-._").encode("ascii"))
+    try:
+        encoded = quote(path, safe="/:@!$&'()*+,;=~|[]-._").encode("ascii")
+    except UnicodeEncodeError:  # A lone surrogate stands for a byte that was not UTF-8 (PEP 383).
+        return _NOT_UTF8
+    return canonical_path(encoded)
 
 
 def _canonical_slowly(raw: bytes) -> str | Malformed:
@@ -70,9 +75,12 @@ def _canonical_slowly(raw: bytes) -> str | Malformed:
         if not segment:
             if position < len(segments) - 1:
                 return _EMPTY_SEGMENT
-        elif segment.split(";", 1)[0] in (".", ".."):
+            continue
+        # Some servers drop parameters before they look for dot segments, some drop dots and spaces at the end.
+        stem = segment.partition(";")[0]
+        if stem in (".", ".."):
             return _DOT_SEGMENT
-        elif segment.endswith((".", "%20")):
+        if stem.endswith((".", "%20")) or segment.endswith((".", "%20")):
             return _TRAILING
     return canonical
 
@@ -95,7 +103,7 @@ def _normalise_escapes(raw: bytes) -> str | Malformed:
         if byte < 0x20 or byte == 0x7F or byte in b"/\\":
             return _AMBIGUOUS_ESCAPE
         escaped.append(byte)
-        parts.append(bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte)
+        parts.append(bytes((byte,)) if byte in _PLAIN else b"%%%02X" % byte)
         end = match.end()
     if not _is_utf8(escaped):
         return _NOT_UTF8

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 MAX_COUNT = 1_000_000_000
 MAX_PERIOD_SECONDS = 366 * 86400
+LONGEST_MONTH_SECONDS = 31 * 86400
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "month": 30 * 86400}
 _FORM = re.compile(
     r"([0-9]{1,10})\s*/\s*(?:([0-9]{1,9})\s+)?([A-Za-z]+)(?:\s+(?:burst\s+([0-9]{1,10})|(fixed)))?", re.ASCII

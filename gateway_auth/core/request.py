@@ -13,7 +13,8 @@ class RequestFacts(Struct, frozen=True, gc=False):
 
     `path` is canonical and relative to the mount point. `client` is an address (`core.network`) or None where the
     transport has none (a unix socket). `headers` holds, by kind (`core.headers`), the raw values of the headers that
-    mean something here; a kind that is missing was absent.
+    mean something here; a kind that is missing was absent. `body_bytes` is the declared length of the body, None when it
+    is not declared though a body may come.
     """
 
     method: str
@@ -23,6 +24,7 @@ class RequestFacts(Struct, frozen=True, gc=False):
     headers: dict[int, bytes]
     is_tls: bool = False
     is_websocket: bool = False
+    body_bytes: int | None = 0
 
     @property
     def preflight_method(self) -> str | None:

@@ -11,7 +11,7 @@ from calendar import monthrange
 from collections import deque
 from datetime import UTC, datetime
 
-from gateway_auth.core.rates import Rate
+from gateway_auth.core.rates import LONGEST_MONTH_SECONDS, Rate
 
 MICROSECONDS = 1_000_000
 MAX_MARKS = 64
@@ -157,22 +157,26 @@ class FixedWindow:
 
     def __init__(self, rate: Rate) -> None:
         self._count = rate.count
-        self._period = rate.period_seconds * MICROSECONDS
+        self._period = (LONGEST_MONTH_SECONDS if rate.is_calendar_month else rate.period_seconds) * MICROSECONDS
         self._is_month = rate.is_calendar_month
         self._ends_at = 0
         self._used = 0
 
     def take(self, cost: int, _now: int, utc: int) -> tuple[int, int] | None:
         """What is left and the microseconds until the next window; None, and nothing taken, when it does not fit."""
-        # A clock set back by more than a period must not keep a client waiting for the old window's end.
+        # A clock set back a little keeps the window, or it would be given twice; one set back far begins anew.
         if utc >= self._ends_at or utc < self._ends_at - 2 * self._period:
-            self._ends_at = _month_end(utc) if self._is_month else utc - utc % self._period + self._period
+            self._ends_at = self._end_of(utc)
             self._used = 0
         left = self._count - self._used - cost
         if left < 0:
             return None
         self._used += cost
-        return left, self._ends_at - utc
+        return left, self.wait(0, 0, utc)
+
+    def _end_of(self, utc: int) -> int:
+        """The end of the unit that `utc` falls in."""
+        return _month_end(utc) if self._is_month else utc - utc % self._period + self._period
 
     def undo(self, cost: int) -> None:
         """Give back what `take` took last."""
@@ -180,17 +184,17 @@ class FixedWindow:
 
     def look(self, _now: int, utc: int) -> tuple[int, int]:
         """What is left and the microseconds until the next window begins, after a `take` at this moment."""
-        return self._count - self._used, self._ends_at - utc
+        return self._count - self._used, self.wait(0, 0, utc)
 
     def wait(self, _cost: int, _now: int, utc: int) -> int:
-        """Microseconds until the next window begins."""
-        return self._ends_at - utc
+        """Microseconds until the next window begins; never more than a window, wherever the clock was set."""
+        return min(self._ends_at - utc, self._period)
 
 
 def _month_end(utc: int) -> int:
-    moment = datetime.fromtimestamp(utc / MICROSECONDS, UTC)
-    first = datetime(moment.year, moment.month, 1, tzinfo=UTC)
-    return int(first.timestamp() + monthrange(moment.year, moment.month)[1] * 86400) * MICROSECONDS
+    moment = datetime.fromtimestamp(utc // MICROSECONDS, UTC)
+    first = int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp())
+    return (first + monthrange(moment.year, moment.month)[1] * 86400) * MICROSECONDS
 
 
 Window = SlidingWindow | TokenBucket | FixedWindow

@@ -54,7 +54,7 @@ class KeyVerifier:
         self._fingerprint = fingerprint
         self._clock = clock
         self._cache_seconds = cache_seconds
-        self._flight: SingleFlight[str, CachedKey | None] = SingleFlight()
+        self._flight: SingleFlight[tuple[str, int], CachedKey | None] = SingleFlight()
         self._reads = asyncio.Semaphore(MAX_STORE_READS)
 
     def recall(self, presented: bytes) -> VerifiedKey | Invalid | None:
@@ -101,7 +101,8 @@ class KeyVerifier:
         if self._changes.is_backing_off():
             raise StoreUnavailable("the store could not be read a moment ago")
         try:
-            return await self._flight.do(key_id, lambda: self._load(key_id))
+            # By revision: who asks after a change was read must not share a reading that began before it.
+            return await self._flight.do((key_id, self._changes.revision), lambda: self._load(key_id))
         except StoreUnavailable:
             await self._changes.catch_up()
             if remembered is None or not self._is_usable(remembered):

@@ -18,7 +18,8 @@ logger = logging.getLogger("gateway_auth.changes")
 POLL_SECONDS = 1.0
 PROMISE_SECONDS = 2.0
 """Facts are used for at most this long after the change log was last read: the bound on revocation without Redis."""
-READ_TIMEOUT_SECONDS = 1.5
+READ_TIMEOUT_SECONDS = 0.75
+"""A reading that begins a poll after the last has failed before what the last one promised runs out."""
 
 
 class ChangeFollower:
@@ -56,6 +57,7 @@ class ChangeFollower:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._flight.close()
 
     async def catch_up(self) -> bool:
         """Read the log now, unless that failed a moment ago; whether remembered facts may be used afterwards."""

@@ -40,6 +40,8 @@ _KEPT_IN_SHADOW = frozenset(
 )
 """Refusals after which a route in shadow mode still says who it was; after all others nobody was proven."""
 
+_NEVER_SHADOWED = frozenset((Reason.CREDENTIAL_IN_URL, Reason.BODY_TOO_LARGE))
+"""Refused in shadow mode too: a key in a URL would go on in it, and the cap protects what is behind."""
 _DECISIONS = (Allow, Deny)
 
 
@@ -57,6 +59,7 @@ class Engine:
     ) -> None:
         self.rules = rules
         self._is_https_required = rules.is_https_required
+        self._max_body_bytes = rules.max_body_bytes
         self._routes = rules.routes
         self._format = rules.key_format
         self._marker = rules.key_format.marker
@@ -115,6 +118,9 @@ class Engine:
             exposed_key_id = self._find_exposed(facts.query)
             if exposed_key_id is not None:
                 return Deny(Reason.CREDENTIAL_IN_URL, policy, exposed_key_id=exposed_key_id)
+        if is_anonymous and policy.access != "public":
+            # A preflight asks what a request would have to bring, and brings nothing itself.
+            return self._charge(policy, facts, ANONYMOUS, policy.limits)
         if is_anonymous:
             return self._conclude(policy, facts, ANONYMOUS, policy.limits)
         return self._authenticate(policy, facts)
@@ -165,6 +171,12 @@ class Engine:
         denial = decide.authorization(policy, principal, facts)
         if denial is not None:
             return denial
+        return self._charge(policy, facts, principal, limits)
+
+    def _charge(self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet) -> Decision | Need:
+        """The last step, because what is refused before it costs nothing."""
+        if facts.body_bytes is not None and facts.body_bytes > self._max_body_bytes:
+            return Deny(Reason.BODY_TOO_LARGE, policy, principal)
         if not limits.limits:
             return Allow(policy, principal, is_degraded=self._changes.is_degraded)
         partitions = partitions_of(limits.bys, principal, facts.client)
@@ -202,7 +214,7 @@ class Engine:
 
     def _shadow(self, result: Decision | Need) -> Decision | Need:
         """A route in shadow mode lets pass what it would have refused, and says so."""
-        if not isinstance(result, Deny) or result.policy is None:
+        if not isinstance(result, Deny) or result.policy is None or result.reason in _NEVER_SHADOWED:
             return result
         principal = result.principal if result.reason in _KEPT_IN_SHADOW else None
         return Allow(result.policy, principal or ANONYMOUS, shadowed=result.reason)

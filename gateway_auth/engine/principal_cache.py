@@ -31,12 +31,16 @@ class CachedKey:
 class PrincipalCache:
     """Known keys by key id, and, in a partition of their own so that guesses cannot push those out, unknown ids.
 
-    `known[key_id]` is what is known of a key, or None.
+    `known` is looked into directly on the hot path: `known[key_id]` is what `recall` gives.
     """
 
     def __init__(self, clock: Clock, *, max_keys: int = MAX_KEYS, max_unknown: int = MAX_UNKNOWN) -> None:
         self.known: Generations[bytes, CachedKey] = Generations(max_keys)
         self._unknown: TTLCache[bytes, bool] = TTLCache(max_unknown, UNKNOWN_SECONDS, timer=clock.monotonic)
+
+    def recall(self, key_id: bytes) -> CachedKey | None:
+        """What is known of a key."""
+        return self.known[key_id]
 
     def is_unknown(self, key_id: bytes) -> bool:
         """Whether the store said a moment ago that there is no such key."""
@@ -44,10 +48,12 @@ class PrincipalCache:
 
     def put(self, key_id: bytes, entry: CachedKey) -> None:
         """Remember a key."""
+        self._unknown.pop(key_id, None)
         self.known.put(key_id, entry)
 
     def put_unknown(self, key_id: bytes) -> None:
         """Remember that there is no such key."""
+        self.known.discard(key_id)
         self._unknown[key_id] = True
 
     def discard(self, key_id: bytes) -> None:

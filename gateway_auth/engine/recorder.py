@@ -25,18 +25,13 @@ class Recorder:
         self.refused: Counter[tuple[str, Reason]] = Counter()
         self.shadowed: Counter[tuple[str, Reason]] = Counter()
         self._format = key_format
-        self._monotonic = clock.monotonic
-        self._second = 0
-        self._lines = 0
-        self._unlogged = 0
+        self._refusals = _Lines(clock)
+        self._exposures = _Lines(clock)
 
     def record(self, decision: Decision, facts: RequestFacts | None, request_id: str, client_request_id: str) -> None:
         """Note one decision. `facts` is None for a request that could not be read."""
         if isinstance(decision, Deny):
             self.refused[(decision.policy.id if decision.policy else "", decision.reason)] += 1
-            if decision.exposed_key_id is not None:
-                # Somebody has to replace that key: never dropped, whatever the volume.
-                logger.warning("an API key was sent in a URL and must be replaced: key_id=%s", decision.exposed_key_id)
             self._log("refused", decision.reason, decision, facts, request_id, client_request_id)
         elif decision.shadowed is not None:
             self.shadowed[(decision.policy.id, decision.shadowed)] += 1
@@ -51,7 +46,12 @@ class Recorder:
         request_id: str,
         client_request_id: str,
     ) -> None:
-        if not self._may_log() or not logger.isEnabledFor(logging.INFO):
+        if isinstance(decision, Deny) and decision.exposed_key_id is not None and self._exposures.may_write():
+            # Somebody has to replace that key: other refusals cannot crowd this line out.
+            logger.warning("an API key was sent in a URL and must be replaced: key_id=%s", decision.exposed_key_id)
+        if not self._refusals.may_write():
+            return
+        if not logger.isEnabledFor(logging.INFO):
             return
         fields: dict[str, object] = {
             "event": event,
@@ -61,22 +61,33 @@ class Recorder:
             "request_id": request_id,
         }
         if client_request_id:
-            fields["client_request_id"] = client_request_id
+            fields["client_request_id"] = self._redacted(client_request_id)
         if facts is not None:
             fields["method"] = facts.method
-            fields["path"] = self._format.redact(facts.path.encode()).decode()[:MAX_PATH]
+            fields["path"] = self._redacted(facts.path)[:MAX_PATH]
             fields["client"] = format_address(facts.client) if facts.client is not None else None
         # JSON in ASCII: whatever a client put into its path or id, one event is one line (security case G02).
         logger.info(json.dumps(fields))
 
-    def _may_log(self) -> bool:
-        second = int(self._monotonic())
+    def _redacted(self, text: str) -> str:
+        return self._format.redact(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+class _Lines:
+    """How many lines of one kind may be written this second. What is left out is told with the next second's first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = 0
+        self._asked = 0
+
+    def may_write(self) -> bool:
+        """Whether one more line may be written."""
+        second = int(self._clock.monotonic())
         if second != self._second:
-            if self._unlogged:
-                logger.warning("%d more refusals were counted but not logged", self._unlogged)
-            self._second, self._lines, self._unlogged = second, 0, 0
-        self._lines += 1
-        if self._lines > MAX_LINES_PER_SECOND:
-            self._unlogged += 1
-            return False
-        return True
+            left_out = self._asked - MAX_LINES_PER_SECOND
+            if left_out > 0:
+                logger.warning("%d more refusals were counted but not logged", left_out)
+            self._second, self._asked = second, 0
+        self._asked += 1
+        return self._asked <= MAX_LINES_PER_SECOND

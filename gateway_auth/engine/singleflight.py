@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -25,12 +26,21 @@ class SingleFlight(Generic[K, V]):
         if flight is None or flight.done():
             flight = asyncio.ensure_future(_run(call))
             self._flights[key] = flight
-            flight.add_done_callback(lambda _: self._land(key))
+            flight.add_done_callback(partial(self._land, key))
         return await asyncio.shield(flight)
 
-    def _land(self, key: K) -> None:
-        flight = self._flights.pop(key, None)
-        if flight is not None and not flight.cancelled():
+    async def close(self) -> None:
+        """End every call under way; who waits for one is cancelled."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _land(self, key: K, flight: asyncio.Task[V]) -> None:
+        # The next call for the key may have begun before this one's end was told.
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if not flight.cancelled():
             # Seen here so that a flight all of whose callers left does not complain when it is collected.
             flight.exception()
 

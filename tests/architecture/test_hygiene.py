@@ -13,9 +13,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 
 # Where tools put what they make; asked only where git cannot say which files belong to the repository.
-MADE = re.compile(
-    r"\.venv|\.git|build|dist|htmlcov|__pycache__|\..*_cache|\.hypothesis|\.coverage.*|.*\.egg-info"
-)
+MADE = re.compile(r"\.venv|\.git|build|dist|htmlcov|__pycache__|\..*_cache|\.hypothesis|\.coverage.*|.*\.egg-info")
 # Both end up in files by copying from a terminal, and hold on no other machine.
 REGISTRY_HOST = re.compile(r"pythonhosted\.org|pypi\.org/(?:simple|pypi)|registry\.npmjs|deb\.debian\.org")
 MACHINE_PATH = re.compile(r"(?:(?<![\w.~/-])|(?<=file://))/(?:(?:home|Users)/\w+|root|work)/\w")

@@ -71,6 +71,7 @@ def wires_to_both(port: int, key: str, each: int) -> Iterator[list[Wire]]:
 def command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """One gateway-auth command."""
     return subprocess.run(
-        [PROGRAM, *words, "-c", str(config)], capture_output=True, text=True, check=False, timeout=60, cwd=config.parent,
+        [PROGRAM, *words, "-c", str(config)], capture_output=True, text=True, check=False, timeout=60,
+        cwd=config.parent,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

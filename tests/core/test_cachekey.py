@@ -27,7 +27,13 @@ def test_different_parts_have_different_names(left: list[str], right: list[str])
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [(("a:b", "c"), ("a", "b:c")), (("a", ""), ("a",)), (("", "a"), ("a", "")), (("1.a",), ("a",)), (("ä",), ("a\u0308",))],
+    [
+        (("a:b", "c"), ("a", "b:c")),
+        (("a", ""), ("a",)),
+        (("", "a"), ("a", "")),
+        (("1.a",), ("a",)),
+        (("ä",), ("a\u0308",)),
+    ],
     ids=["colon", "empty", "order", "number", "unicode"],
 )
 def test_parts_do_not_run_into_each_other(left: tuple[str, ...], right: tuple[str, ...]) -> None:
@@ -35,11 +41,15 @@ def test_parts_do_not_run_into_each_other(left: tuple[str, ...], right: tuple[st
 
 
 def test_a_limit_of_a_route_is_not_that_of_a_plan() -> None:
-    keys = {limit_key(kind, owner, name) for kind in ("route", "plan") for owner in ("a", "a:b") for name in ("b:c", "c")}
+    keys = {
+        limit_key(kind, owner, name) for kind in ("route", "plan") for owner in ("a", "a:b") for name in ("b:c", "c")
+    }
     assert len(keys) == 8
 
 
-def principal(subject: str = "alice", app: str | None = "app_1", key: str | None = "K1", method: str = "api_key") -> Principal:
+def principal(
+    subject: str = "alice", app: str | None = "app_1", key: str | None = "K1", method: str = "api_key"
+) -> Principal:
     return build_principal(
         subject=subject, method=method, scopes=frozenset(), roles=frozenset(), app_id=app, key_id=key
     )
@@ -70,7 +80,9 @@ def test_the_same_subject_proven_otherwise_is_another() -> None:
 def test_nobody_counts_by_address(by: LimitBy) -> None:
     assert partitions_of((by,), ANONYMOUS, CLIENT) == [CLIENT]
     assert partitions_of((by,), ANONYMOUS, None) == [UNKNOWN_ADDRESS]
-    assert partitions_of((by,), ANONYMOUS, address("2001:db8::1")) == partitions_of((by,), ANONYMOUS, address("2001:db8::ff"))
+    assert partitions_of((by,), ANONYMOUS, address("2001:db8::1")) == partitions_of(
+        (by,), ANONYMOUS, address("2001:db8::ff")
+    )
 
 
 @pytest.mark.parametrize("by", ["route", "global"])
@@ -84,7 +96,9 @@ addresses = st.integers(0, 2**128 - 1) | st.none()
 
 
 @given(st.sampled_from(["key", "app", "subject"]), names, names, addresses)
-def test_what_is_proven_never_meets_what_is_an_address(by: LimitBy, subject: str, name: str, client: int | None) -> None:
+def test_what_is_proven_never_meets_what_is_an_address(
+    by: LimitBy, subject: str, name: str, client: int | None
+) -> None:
     where = None if client is None else Address(client)
     (known,) = partitions_of((by,), principal(subject, name, name), where)
     (unknown,) = partitions_of((by,), ANONYMOUS, where)

@@ -52,7 +52,10 @@ CASES: dict[str, tuple[dict[int, bytes], Credential]] = {
     "repeated": ({h.API_KEY: KEY, h.REPEATED_CREDENTIAL: b""}, Repeated()),
     "longest key": ({h.API_KEY: b"a" * MAX_CREDENTIAL_BYTES}, ApiKey(b"a" * MAX_CREDENTIAL_BYTES)),
     "too long key": ({h.API_KEY: b"a" * (MAX_CREDENTIAL_BYTES + 1)}, Unusable()),
-    "longest bearer": ({h.AUTHORIZATION: b"Bearer " + b"a" * MAX_CREDENTIAL_BYTES}, Opaque(b"a" * MAX_CREDENTIAL_BYTES)),
+    "longest bearer": (
+        {h.AUTHORIZATION: b"Bearer " + b"a" * MAX_CREDENTIAL_BYTES},
+        Opaque(b"a" * MAX_CREDENTIAL_BYTES),
+    ),
     "too long bearer": ({h.AUTHORIZATION: b"Bearer " + b"a" * (MAX_CREDENTIAL_BYTES + 1)}, Unusable()),
     "key of another prefix": ({h.AUTHORIZATION: b"Bearer acme_live_x"}, Opaque(b"acme_live_x")),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -36,15 +37,17 @@ def policy(**fields: object) -> Policy:
 @pytest.mark.parametrize(
     ("demands", "facts", "expected"),
     [
-        ({}, request(), None), ({}, request(client=None), None),
+        ({}, request(), None),
+        ({}, request(client=None), None),
         ({"allow_networks": AddressSet([CLIENT])}, request(), None),
         ({"allow_networks": AddressSet(["10.0.0.0/8"])}, request(), "network_not_allowed"),
         ({"deny_networks": AddressSet([CLIENT])}, request(), "network_not_allowed"),
         ({"deny_networks": AddressSet(["10.0.0.0/8"])}, request(client=None), "network_not_allowed"),
-        ({}, request(is_websocket=True), "request_not_allowed"), ({"is_websocket": True}, request(is_websocket=True), None),
+        ({}, request(is_websocket=True), "request_not_allowed"),
+        ({"is_websocket": True}, request(is_websocket=True), None),
         ({"deny_networks": AddressSet([CLIENT])}, request(is_websocket=True), "network_not_allowed"),
     ],
-)  # fmt: skip
+)
 def test_networks_and_upgrades_are_judged_before_any_proof(
     demands: dict[str, object], facts: RequestFacts, expected: str | None
 ) -> None:
@@ -54,20 +57,23 @@ def test_networks_and_upgrades_are_judged_before_any_proof(
 @pytest.mark.parametrize(
     ("fields", "app_status", "expected"),
     [
-        ({"status": "disabled"}, "active", Reason.CREDENTIAL_DISABLED), ({}, "disabled", Reason.CREDENTIAL_DISABLED),
-        ({"status": "revoked"}, "active", Reason.CREDENTIAL_REVOKED), ({"expires_at": 100}, "active", Reason.CREDENTIAL_EXPIRED),
-        ({"retires_at": 100}, "active", Reason.CREDENTIAL_DISABLED), ({"not_before": 101}, "active", Reason.CREDENTIAL_DISABLED),
+        ({"status": "disabled"}, "active", Reason.CREDENTIAL_DISABLED),
+        ({}, "disabled", Reason.CREDENTIAL_DISABLED),
+        ({"status": "revoked"}, "active", Reason.CREDENTIAL_REVOKED),
+        ({"expires_at": 100}, "active", Reason.CREDENTIAL_EXPIRED),
+        ({"retires_at": 100}, "active", Reason.CREDENTIAL_DISABLED),
+        ({"not_before": 101}, "active", Reason.CREDENTIAL_DISABLED),
         ({"status": "revoked", "expires_at": 1}, "disabled", Reason.CREDENTIAL_REVOKED),
         ({"status": "disabled", "expires_at": 1}, "active", Reason.CREDENTIAL_EXPIRED),
     ],
-)  # fmt: skip
-def test_an_unusable_key_says_why(fields: dict[str, object], app_status: str, expected: Reason) -> None:
+)
+def test_an_unusable_key_says_why(fields: dict[str, Any], app_status: str, expected: Reason) -> None:
     key = compile_key(a_key(**fields).record, an_app(status=app_status), {}, {}, 100.0)
     assert decide.unusable_reason(key, 100.0) is expected
 
 
 # Each rule, and the request's part that breaks it. The order is the contract's.
-BROKEN: dict[str, dict[str, object]] = {
+BROKEN: dict[str, dict[str, Any]] = {
     "network_not_allowed": {"allow_networks": ("10.0.0.0/8",)},
     "referrer_not_allowed": {"allow_referrers": ("https://app.example.com",)},
     "application_not_allowed": {"allow_ios": ("com.example.App",)},
@@ -92,9 +98,12 @@ def test_each_restriction_refuses_alone(rule: str) -> None:
 
 def test_a_request_that_meets_every_restriction_passes() -> None:
     record = a_key(
-        allow_networks=(CLIENT,), deny_networks=("10.0.0.0/8",), allow_referrers=("https://app.example.com",),
-        allow_ios=("com.example.App",), allow_requests=("GET /orders",),
-    ).record  # fmt: skip
+        allow_networks=(CLIENT,),
+        deny_networks=("10.0.0.0/8",),
+        allow_referrers=("https://app.example.com",),
+        allow_ios=("com.example.App",),
+        allow_requests=("GET /orders",),
+    ).record
     rules = compile_key(record, an_app(), {}, {}, 0.0).restrictions
     assert rules is not None
     facts = request(headers={h.ORIGIN: b"https://app.example.com", h.IOS_BUNDLE: b"com.example.App"})
@@ -112,17 +121,25 @@ AUTHORIZED: dict[str, tuple[Policy, Principal, RequestFacts, str | None]] = {
     "any of them by wildcard": (policy(any_scopes=frozenset(("a:x", "b"))), known("a:*"), request(), None),
     "none of any": (policy(any_scopes=frozenset("ab")), known("c"), request(), "insufficient_scope"),
     "all and none of any": (
-        policy(scopes=frozenset("a"), any_scopes=frozenset("bc")), known("a"), request(), "insufficient_scope",
+        policy(scopes=frozenset("a"), any_scopes=frozenset("bc")),
+        known("a"),
+        request(),
+        "insufficient_scope",
     ),
     "all and one of any": (policy(scopes=frozenset("a"), any_scopes=frozenset("bc")), known("a", "c"), request(), None),
     "a role": (policy(roles=frozenset(("x", "y"))), known(roles=("y",)), request(), None),
     "another role": (policy(roles=frozenset(("x", "y"))), known(roles=("z",)), request(), "insufficient_role"),
     "a scope called like the role": (policy(roles=frozenset("x")), known("x"), request(), "insufficient_role"),
-    "scope before role": (policy(scopes=frozenset("a"), roles=frozenset("x")), known(), request(), "insufficient_scope"),
+    "scope before role": (
+        policy(scopes=frozenset("a"), roles=frozenset("x")),
+        known(),
+        request(),
+        "insufficient_scope",
+    ),
     "a page": (policy(referrers=PAGES), known(), request(headers={h.ORIGIN: b"https://app.example.com"}), None),
     "no page": (policy(referrers=PAGES), known(), request(), "referrer_not_allowed"),
     "page before scope": (policy(referrers=PAGES, scopes=frozenset("a")), known(), request(), "referrer_not_allowed"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("demands", "who", "facts", "expected"), AUTHORIZED.values(), ids=AUTHORIZED)

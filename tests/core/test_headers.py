@@ -12,20 +12,50 @@ from gateway_auth.core.headers import DEFAULT_STRIPPED, HeaderTable
 TABLE = HeaderTable(("X-API-Key", "x_other_key"), "X-Forwarded-For", DEFAULT_STRIPPED)
 
 KINDS = {
-    "host": h.HOST, "authorization": h.AUTHORIZATION, "origin": h.ORIGIN, "referer": h.REFERER, "x-api-key": h.API_KEY,
-    "x_other_key": h.API_KEY, "x-forwarded-for": h.CLIENT_ADDRESS, "x-forwarded-proto": h.FORWARDED_PROTO,
-    "x-android-package": h.ANDROID_PACKAGE, "x-android-cert": h.ANDROID_CERT, "x-ios-bundle-identifier": h.IOS_BUNDLE,
-    "access-control-request-method": h.PREFLIGHT_METHOD, "x-request-id": h.REQUEST_ID, "content-length": h.CONTENT_LENGTH,
-    "transfer-encoding": h.TRANSFER_ENCODING, "accept": h.PLAIN, "cookie": h.PLAIN, "x-authx": h.PLAIN, "x-auth": h.PLAIN,
-    "": h.PLAIN, "x-forwarded-users": h.PLAIN, "x-real-ip": h.PLAIN,
-}  # fmt: skip
+    "host": h.HOST,
+    "authorization": h.AUTHORIZATION,
+    "origin": h.ORIGIN,
+    "referer": h.REFERER,
+    "x-api-key": h.API_KEY,
+    "x_other_key": h.API_KEY,
+    "x-forwarded-for": h.CLIENT_ADDRESS,
+    "x-forwarded-proto": h.FORWARDED_PROTO,
+    "x-android-package": h.ANDROID_PACKAGE,
+    "x-android-cert": h.ANDROID_CERT,
+    "x-ios-bundle-identifier": h.IOS_BUNDLE,
+    "access-control-request-method": h.PREFLIGHT_METHOD,
+    "x-request-id": h.REQUEST_ID,
+    "content-length": h.CONTENT_LENGTH,
+    "transfer-encoding": h.TRANSFER_ENCODING,
+    "accept": h.PLAIN,
+    "cookie": h.PLAIN,
+    "x-authx": h.PLAIN,
+    "x-auth": h.PLAIN,
+    "": h.PLAIN,
+    "x-forwarded-users": h.PLAIN,
+    "x-real-ip": h.PLAIN,
+}
 
 NEVER_FORWARDED = [
-    "x-auth-subject", "x-auth-", "x-auth-anything", "x-consumer-id", "x-credential-identifier", "x-user-id",
-    "x-authenticated-userid", "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups",
-    "x-forwarded-preferred-username", "remote-user", "x-remote-user", "x-original-url", "x-rewrite-url",
-    "x-http-method-override", "x-http-method", "x-method-override",
-]  # fmt: skip
+    "x-auth-subject",
+    "x-auth-",
+    "x-auth-anything",
+    "x-consumer-id",
+    "x-credential-identifier",
+    "x-user-id",
+    "x-authenticated-userid",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "remote-user",
+    "x-remote-user",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+]
 
 LOOK_ALIKES = ["x_api_key", "x_api-key", "x-other-key", "x_request_id", "content_length", "transfer_encoding"]
 

@@ -163,7 +163,12 @@ def test_a_key_that_was_cut_is_redacted_too(length: int) -> None:
 
 
 def test_what_only_begins_like_a_key_is_left_alone() -> None:
-    for text in (b"gwk_live_", b"gwk_live_000000000000_1234567", b"gwk_prod_000000000000_" + b"0" * 38, b"gwk_live_short_x"):
+    for text in (
+        b"gwk_live_",
+        b"gwk_live_000000000000_1234567",
+        b"gwk_prod_000000000000_" + b"0" * 38,
+        b"gwk_live_short_x",
+    ):
         assert FORMAT.find(text) is None
         assert FORMAT.redact(text) == text
 

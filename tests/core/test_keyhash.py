@@ -71,11 +71,14 @@ def test_a_pepper_is_named_without_being_told() -> None:
 @pytest.mark.parametrize(
     ("pepper", "why"),
     [
-        (b"", "is 0 bytes long"), (b"short", "is 5 bytes long"), (bytes(range(MIN_PEPPER_BYTES - 1)), "is 31 bytes long"),
-        (b"a" * 64, "repeats itself"), (b"abcdefg" * 10, "repeats itself"),
+        (b"", "is 0 bytes long"),
+        (b"short", "is 5 bytes long"),
+        (bytes(range(MIN_PEPPER_BYTES - 1)), "is 31 bytes long"),
+        (b"a" * 64, "repeats itself"),
+        (b"abcdefg" * 10, "repeats itself"),
     ],
     ids=["empty", "short", "almost", "one-byte", "seven-bytes"],
-)  # fmt: skip
+)
 def test_a_weak_pepper_is_explained_and_not_shown(pepper: bytes, why: str) -> None:
     explanation = explain_weak_pepper(pepper)
     assert explanation is not None

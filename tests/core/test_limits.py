@@ -15,8 +15,16 @@ from gateway_auth.core.windows import MICROSECONDS, Window, new_window
 from tests.fakes import limit
 
 S = MICROSECONDS
-RATES = ["2/second", "5/second", "70/second", "4/3 seconds", "3/second burst 4", "1/2 seconds burst 3", "3/second fixed",
-         "9/minute fixed"]  # fmt: skip
+RATES = [
+    "2/second",
+    "5/second",
+    "70/second",
+    "4/3 seconds",
+    "3/second burst 4",
+    "1/2 seconds burst 3",
+    "3/second fixed",
+    "9/minute fixed",
+]
 
 limit_sets = st.lists(st.tuples(st.sampled_from(RATES), st.integers(1, 3)), min_size=1, max_size=4).map(
     lambda picked: LimitSet(
@@ -35,7 +43,9 @@ def items(value: bytes) -> list[tuple[str, dict[str, int]]]:
         match = ITEM.match(text, position)
         assert match, f"not a structured list: {text!r}"
         parameters = dict(part.split("=") for part in match.group(2).split(";")[1:])
-        found.append((re.sub(r"\\(.)", r"\1", match.group(1)), {key: int(number) for key, number in parameters.items()}))
+        found.append(
+            (re.sub(r"\\(.)", r"\1", match.group(1)), {key: int(number) for key, number in parameters.items()})
+        )
         position = match.end()
         if position == len(text):
             return found
@@ -125,11 +135,15 @@ def test_a_clock_set_back_makes_no_window_longer_than_its_policy_says() -> None:
 @pytest.mark.parametrize(
     ("rate", "policy"),
     [
-        ("100/minute", b'"x";q=100;w=60'), ("10/5 seconds", b'"x";q=10;w=5'), ("1000/day fixed", b'"x";q=1000;w=86400'),
-        ("5/second burst 20", b'"x";q=20;w=4'), ("7/second burst 20", b'"x";q=20;w=3'), ("100/second burst 5", b'"x";q=5;w=1'),
+        ("100/minute", b'"x";q=100;w=60'),
+        ("10/5 seconds", b'"x";q=10;w=5'),
+        ("1000/day fixed", b'"x";q=1000;w=86400'),
+        ("5/second burst 20", b'"x";q=20;w=4'),
+        ("7/second burst 20", b'"x";q=20;w=3'),
+        ("100/second burst 5", b'"x";q=5;w=1'),
         ("0/minute", b'"x";q=0;w=60'),
     ],
-)  # fmt: skip
+)
 def test_a_policy_is_told_as_quota_and_window(rate: str, policy: bytes) -> None:
     assert LimitSet((limit("x", rate),)).policy_header == (b"ratelimit-policy", policy)
 

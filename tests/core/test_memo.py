@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -47,7 +48,7 @@ def test_a_memo_keeps_what_has_no_length_whatever_the_longest() -> None:
 
 
 class GenerationsAreADict(RuleBasedStateMachine):
-    """What was used within the last half of the bound is there; nothing is ever wrong or there after it was discarded."""
+    """What was used within the last half of the bound is there; nothing is wrong or there after it was discarded."""
 
     BOUND = 8
 
@@ -127,16 +128,22 @@ def test_what_is_used_outlives_what_is_not() -> None:
     assert held.held() <= 100
 
 
-def test_two_turns_without_use_forget() -> None:
+@pytest.mark.parametrize(("turns", "expected"), [(0, 1), (1, 1), (2, None), (3, None)])
+def test_two_turns_without_use_forget(turns: int, expected: int | None) -> None:
     held: Generations[str, int] = Generations(100)
     held.put("a", 1)
-    held.rotate()
-    assert held.held() == 1
-    assert held["a"] == 1
-    held.rotate()
-    held.rotate()
-    assert held["a"] is None
-    assert held.held() == 0
+    for _ in range(turns):
+        held.rotate()
+    assert held["a"] == expected
+    assert held.held() == (expected or 0)
+
+
+def test_a_turn_after_each_use_forgets_nothing() -> None:
+    held: Generations[str, int] = Generations(100)
+    held.put("a", 1)
+    for _ in range(5):
+        held.rotate()
+        assert held["a"] == 1
 
 
 def test_the_smallest_map_still_remembers_the_last() -> None:

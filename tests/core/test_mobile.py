@@ -76,7 +76,9 @@ def test_a_bundle_identifier_is_itself() -> None:
     assert parse_ios("com.example.My-App2") == "com.example.My-App2"
 
 
-@pytest.mark.parametrize("text", ["", "app", "com.exa_mple", "com..app", "com.example.", "a." * 200 + "b", "com.exämple"])
+@pytest.mark.parametrize(
+    "text", ["", "app", "com.exa_mple", "com..app", "com.example.", "a." * 200 + "b", "com.exämple"]
+)
 def test_what_is_no_bundle_identifier_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a bundle identifier"):
         parse_ios(text)

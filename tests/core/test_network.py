@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
@@ -20,6 +21,7 @@ from gateway_auth.core.network import (
     network_of,
     parse_address,
     parse_peer,
+    permitted,
 )
 from tests.fakes import address
 
@@ -28,12 +30,42 @@ PROXIES = AddressSet(("10.0.0.0/8", "::1"))
 PROXY = address("10.0.0.5")
 
 ODD_SPELLINGS = [
-    "", " ", "0198.51.100.1", "198.051.100.1", "3325256705", "0xc6336401", "0306.063.0144.01", "198.51.100", "198.51.100.1.",
-    ".198.51.100.1", "198.51.100.1/32", "198.51.100.256", "198.51.100.-1", "198.51.100.1 ", " 198.51.100.1", "198.51..1",
-    "198.51.100.1\u200b", "１９８.51.100.1", "198.51.100.١", "localhost", "unknown", "_hidden", "::1%eth0", "fe80::1%1", "::g",
-    ":::1", "1:2:3:4:5:6:7:8:9", "1::2::3", "::1/128", "[::1]", "::ffff:198.051.100.1", "12345::", "::ffff:1.2.3.4.5",
-    "0000:0000:0000:0000:0000:ffff:0198.051.100.001", "a" * 5000,
-]  # fmt: skip
+    "",
+    " ",
+    "0198.51.100.1",
+    "198.051.100.1",
+    "3325256705",
+    "0xc6336401",
+    "0306.063.0144.01",
+    "198.51.100",
+    "198.51.100.1.",
+    ".198.51.100.1",
+    "198.51.100.1/32",
+    "198.51.100.256",
+    "198.51.100.-1",
+    "198.51.100.1 ",
+    " 198.51.100.1",
+    "198.51..1",
+    "198.51.100.1\u200b",
+    "\uff11\uff19\uff18.51.100.1",
+    "198.51.100.\u0661",
+    "localhost",
+    "unknown",
+    "_hidden",
+    "::1%eth0",
+    "fe80::1%1",
+    "::g",
+    ":::1",
+    "1:2:3:4:5:6:7:8:9",
+    "1::2::3",
+    "::1/128",
+    "[::1]",
+    "::ffff:198.051.100.1",
+    "12345::",
+    "::ffff:1.2.3.4.5",
+    "0000:0000:0000:0000:0000:ffff:0198.051.100.001",
+    "a" * 5000,
+]
 
 # (style, peer, header, expected): None stands for a refused request. Proxies are 10.0.0.0/8 and ::1.
 TOLD = {
@@ -150,18 +182,24 @@ def test_a_peer_is_an_address_without_its_zone_or_has_none(host: str | None, exp
     assert parse_peer(host) == (address(expected) if expected else None)
 
 
-# -- networks --------------------------------------------------------------------------------------------------------
+# -- networks ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("10.0.0.5/8", 'write "10.0.0.0/8"'), ("2001:db8::1/32", 'write "2001:db8::/32"'), ("example.com", "10.0.0.0/8"),
-        ("", "not an address"), ("10.0.0.0/33", "not an address"), ("10.0.0.0/-1", "not an address"),
-        ("fe80::%eth0/64", "not an address"), ("010.0.0.0/8", "not an address"), (" 10.0.0.0/8", "not an address"),
+        ("10.0.0.5/8", 'write "10.0.0.0/8"'),
+        ("2001:db8::1/32", 'write "2001:db8::/32"'),
+        ("example.com", "10.0.0.0/8"),
+        ("", "not an address"),
+        ("10.0.0.0/33", "not an address"),
+        ("10.0.0.0/-1", "not an address"),
+        ("fe80::%eth0/64", "not an address"),
+        ("010.0.0.0/8", "not an address"),
+        (" 10.0.0.0/8", "not an address"),
         ("x" * 500, "not an address"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_network_is_refused_with_what_to_write(text: str, hint: str) -> None:
     with pytest.raises(ValueError, match=hint) as refused:
         AddressSet((text,))
@@ -172,16 +210,19 @@ networks = st.lists(
     st.one_of(
         st.tuples(any_v4, st.integers(0, 32)).map(lambda pair: ip_network(pair, strict=False)),
         st.tuples(any_v6, st.integers(0, 128)).map(lambda pair: ip_network(pair, strict=False)),
-        st.sampled_from(["10.0.0.0/8", "10.0.0.0/9", "10.128.0.0/9", "11.0.0.0/8", "::/0", "::ffff:0:0/96"]).map(ip_network),
+        st.sampled_from(["10.0.0.0/8", "10.0.0.0/9", "10.128.0.0/9", "11.0.0.0/8", "::/0", "::ffff:0:0/96"]).map(
+            ip_network
+        ),
     ),
     max_size=6,
 )
 
 
-@given(networks, any_v4 | any_v6 | st.sampled_from(["10.0.0.0", "10.255.255.255", "11.0.0.0", "9.255.255.255"]).map(ip_address))
-def test_a_set_holds_exactly_what_its_networks_hold(
-    listed: list[object], candidate: IPv4Address | IPv6Address
-) -> None:
+@given(
+    networks,
+    any_v4 | any_v6 | st.sampled_from(["10.0.0.0", "10.255.255.255", "11.0.0.0", "9.255.255.255"]).map(ip_address),
+)
+def test_a_set_holds_exactly_what_its_networks_hold(listed: list[object], candidate: IPv4Address | IPv6Address) -> None:
     number = address(str(candidate))
     texts = [str(network) for network in listed]
     assert (number in AddressSet(texts)) is any(_holds(text, number) for text in texts)
@@ -214,12 +255,28 @@ def test_sets_are_equal_when_they_hold_the_same() -> None:
         (["2001:db8::/32"], [], "198.51.100.1", False), (["10.0.0.0/8"], ["10.0.0.0/8"], "10.0.0.1", False),
     ],
 )  # fmt: skip
-def test_deny_wins_and_no_address_is_outside(allow: list[str], deny: list[str], client: str | None, expected: bool) -> None:
+def test_deny_wins_and_no_address_is_outside(
+    allow: list[str], deny: list[str], client: str | None, expected: bool
+) -> None:
     known = address(client) if client else None
     assert is_network_allowed(AddressSet(allow), AddressSet(deny), known) is expected
 
 
-# -- who the client is -------------------------------------------------------------------------------------------------
+@given(networks, networks, st.lists(any_v4 | any_v6, max_size=4))
+def test_two_lists_permit_together_what_they_permit_one_after_the_other(
+    allowed: list[object], denied: list[object], candidates: list[object]
+) -> None:
+    allow, deny = AddressSet(map(str, allowed)), AddressSet(map(str, denied))
+    boundaries = permitted(allow, deny)
+    assert (boundaries is None) is (not allow and not deny)
+    edges = [edge + near for edge in (*allow.boundaries, *deny.boundaries) for near in (-1, 0, 1)]
+    for number in (0, 2**128 - 1, *edges, *(address(str(candidate)) for candidate in candidates)):
+        if boundaries is not None and 0 <= number < 2**128:
+            is_inside = bisect_right(boundaries, number) & 1 == 1
+            assert is_inside is is_network_allowed(allow, deny, Address(number))
+
+
+# -- who the client is ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("style", "peer", "header", "expected"), TOLD.values(), ids=TOLD)

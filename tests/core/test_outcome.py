@@ -74,7 +74,9 @@ def test_every_401_carries_challenges(reason: Reason) -> None:
 
 
 def test_where_no_keys_are_accepted_none_are_asked_for() -> None:
-    assert values(answer(Deny(Reason.CREDENTIAL_REQUIRED, TOKENS_ONLY)), b"www-authenticate") == ['Bearer realm="orders"']
+    assert values(answer(Deny(Reason.CREDENTIAL_REQUIRED, TOKENS_ONLY)), b"www-authenticate") == [
+        'Bearer realm="orders"'
+    ]
 
 
 def test_a_401_before_any_route_asks_for_both() -> None:
@@ -101,6 +103,14 @@ def test_a_missing_scope_is_named(policy: Policy | None, scope: str) -> None:
     ]
 
 
+def test_a_check_inside_the_app_names_its_own_scopes() -> None:
+    demands = Policy(id="p", path="/", scopes=frozenset("a"))
+    denial = Deny(Reason.INSUFFICIENT_SCOPE, demands, ANONYMOUS, needed_scopes=frozenset(("z", "y")))
+    assert values(answer(denial), b"www-authenticate") == [
+        'Bearer realm="orders", error="insufficient_scope", scope="y z"'
+    ]
+
+
 def test_a_caller_who_has_all_but_one_of_any_is_told_what_is_missing() -> None:
     """A challenge that names only scopes the caller already has tells nothing about how to get in."""
     demands = Policy(id="p", path="/", scopes=frozenset("a"), any_scopes=frozenset(("x", "y")))
@@ -109,7 +119,12 @@ def test_a_caller_who_has_all_but_one_of_any_is_told_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [reason for reason in Reason if STATUSES[str(reason)] not in (401,) and "scope" not in reason and "ambig" not in reason]
+    "reason",
+    [
+        reason
+        for reason in Reason
+        if STATUSES[str(reason)] not in (401,) and "scope" not in reason and "ambig" not in reason
+    ],
 )
 def test_other_refusals_challenge_nobody(reason: Reason) -> None:
     assert challenges(Deny(reason, KEYS_ONLY), "orders") == ()

@@ -15,7 +15,7 @@ from gateway_auth.core.path import MAX_PATH_BYTES, canonical_decoded_path, canon
 SAME = [
     "/", "/a", "/a/", "/api/items/1", "/a.b/c-d_e~f", "/v1/orders:cancel", "/@me", "/a;x=1/b", "/a=b&c",
     "/!$&'()*+,=:@|[]", "/.well-known/jwks.json", "/...a", "/..a/b", "/a..b", "/a%20b", "/caf%C3%A9", "/%F0%9F%98%80",
-    "/%EF%BC%8F", "/100%25", "/a%25", "/;x", "/%2C",
+    "/%EF%BC%8F", "/100%25", "/a%25", "/;x", "/%22",
 ]  # fmt: skip
 
 REWRITTEN = {
@@ -27,6 +27,8 @@ REWRITTEN = {
     "/%41%5F%2D%39": "/A_-9",
     "/x%c3%a9%61/%62": "/x%C3%A9a/b",
     "/%25%5A": "/%25Z",
+    "/orders%3Apurge": "/orders:purge",
+    "/a%3bb%2cc%3D%40%2B": "/a;b,c=@+",
 }
 
 AMBIGUOUS = {
@@ -95,9 +97,9 @@ AMBIGUOUS = {
 }
 
 FRAGMENTS = [
-    "a", "admin", "%61", "Z", "7", ".", "..", "%2e", "%2E", "/", "/", "/", "//", "%2f", "%2F", "\\", "%5c", "%25", "%252e",
-    "%2561", "2f", "2e", ";", "%3b", "%3B", ";x=1", "%20", " ", "%c3%a9", "%C3", "%a9", "%c0%ae", "%00", "%0a", "%7f", "~",
-    "%7E", ":", "%3A", "%", "%u002f", "%EF%BC%8F", "|", "[", "+", "%2B", "=", "#", "?", "\u0085".encode().decode("latin-1"),
+    "a", "admin", "%61", "Z", "7", ".", "..", "%2e", "%2E", "/", "/", "/", "//", "%2f", "%2F", "\\", "%5c", "%25",
+    "%252e", "%2561", "2f", "2e", ";", "%3b", "%3B", ";x=1", "%20", " ", "%c3%a9", "%C3", "%a9", "%c0%ae", "%00", "%0a",
+    "%7f", "~", "%7E", ":", "%3A", "%", "%u002f", "%EF%BC%8F", "|", "[", "+", "%2B", "=", "#", "?", "\xc2\x85",
 ]  # fmt: skip
 
 paths = st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(lambda parts: ("/" + "".join(parts)).encode("latin-1"))
@@ -195,7 +197,14 @@ def test_a_decoded_path_is_read_like_its_encoded_form_or_refused(path: str) -> N
 
 @pytest.mark.parametrize(
     ("path", "canonical"),
-    [("/a b", "/a%20b"), ("/é", "/%C3%A9"), ("/a:b@c", "/a:b@c"), ("/100%", "/100%25"), ("/^", "/%5E"), ("/a;b", "/a;b")],
+    [
+        ("/a b", "/a%20b"),
+        ("/é", "/%C3%A9"),
+        ("/a:b@c", "/a:b@c"),
+        ("/100%", "/100%25"),
+        ("/^", "/%5E"),
+        ("/a;b", "/a;b"),
+    ],
 )
 def test_a_decoded_path_is_encoded_again(path: str, canonical: str) -> None:
     assert canonical_decoded_path(path) == canonical

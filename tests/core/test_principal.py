@@ -16,13 +16,23 @@ texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
 def test_nobody_is_anonymous() -> None:
     assert not ANONYMOUS.is_authenticated
     assert ANONYMOUS.identity_headers == ((b"x-auth-method", b"anonymous"),)
-    assert (ANONYMOUS.subject, ANONYMOUS.display_name, ANONYMOUS.key_id, ANONYMOUS.app_id) == ("", "anonymous", None, None)
+    assert (ANONYMOUS.subject, ANONYMOUS.display_name, ANONYMOUS.key_id, ANONYMOUS.app_id) == (
+        "",
+        "anonymous",
+        None,
+        None,
+    )
     assert ANONYMOUS.scopes == ANONYMOUS.roles == frozenset()
 
 
 def test_a_principal_is_told_in_headers() -> None:
     principal = build_principal(
-        subject="alice", method="api_key", scopes=frozenset(("b", "a:*")), roles=frozenset(("r",)), app_id="app_1", key_id="k"
+        subject="alice",
+        method="api_key",
+        scopes=frozenset(("b", "a:*")),
+        roles=frozenset(("r",)),
+        app_id="app_1",
+        key_id="k",
     )
     assert dict(principal.identity_headers) == {
         b"x-auth-method": b"api_key", b"x-auth-subject": b"alice", b"x-auth-app": b"app_1", b"x-auth-key-id": b"k",
@@ -44,7 +54,9 @@ def test_claims_are_kept() -> None:
 
 
 @given(texts, st.frozensets(texts.filter(bool), max_size=4), st.frozensets(texts.filter(bool), max_size=4))
-def test_no_value_ends_its_header_or_splits_into_two(subject: str, scopes: frozenset[str], roles: frozenset[str]) -> None:
+def test_no_value_ends_its_header_or_splits_into_two(
+    subject: str, scopes: frozenset[str], roles: frozenset[str]
+) -> None:
     headers = dict(
         build_principal(subject=subject, method="api_key", scopes=scopes, roles=roles, app_id=subject).identity_headers
     )

@@ -48,7 +48,7 @@ REFUSED = {
     "1.5/minute": "cannot read rate",
     "1e3/minute": "cannot read rate",
     "1 000/minute": "cannot read rate",
-    "５/minute": "cannot read rate",
+    "\uff15/minute": "cannot read rate",
     "5/5seconds": "cannot read rate",
     "5/-5 seconds": "cannot read rate",
     "5/minute burst": "cannot read rate",
@@ -99,7 +99,9 @@ def test_the_capacity_is_what_fits_at_once() -> None:
     st.sampled_from([("second", 1), ("minute", 60), ("hour", 3600), ("day", 86400), ("month", 30 * 86400)]),
     st.booleans(),
 )
-def test_every_rate_that_can_be_written_is_read_back(count: int, multiple: int, unit: tuple[str, int], plural: bool) -> None:
+def test_every_rate_that_can_be_written_is_read_back(
+    count: int, multiple: int, unit: tuple[str, int], plural: bool
+) -> None:
     rate = parse_rate(f"{count}/{multiple} {unit[0]}{'s' if plural else ''}")
     assert (rate.count, rate.period_seconds, rate.kind) == (count, multiple * unit[1], "sliding")
 

@@ -130,7 +130,11 @@ def test_a_wildcard_is_one_whole_label(label: str, evil: str, port: str, scheme:
     pattern = (ReferrerPattern(f"https://*.{evil}.example"),)
     origin = f"{scheme}://{label}.{evil}.example{port}"
     assert is_referrer_allowed(pattern, origin.encode(), None) is (scheme == "https" and port in ("", ":443"))
-    for other in (f"https://{evil}.example", f"https://{label}.{label}.{evil}.example", f"https://{label}{evil}.example"):
+    for other in (
+        f"https://{evil}.example",
+        f"https://{label}.{label}.{evil}.example",
+        f"https://{label}{evil}.example",
+    ):
         assert not is_referrer_allowed(pattern, other.encode(), None)
 
 

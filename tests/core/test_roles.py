@@ -23,9 +23,13 @@ def test_what_is_no_role_name_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("scopes", "roles", "expected"),
     [
-        ([], [], set()), (["a"], [], {"a"}), ([], ["reader"], {"orders:read"}), (["a"], ["nothing"], {"a"}),
-        (["a", "orders:*"], ["reader", "admin"], {"a", "orders:read", "orders:*", "users:*"}), (["a"], ["unknown"], {"a"}),
+        ([], [], set()),
+        (["a"], [], {"a"}),
+        ([], ["reader"], {"orders:read"}),
+        (["a"], ["nothing"], {"a"}),
+        (["a", "orders:*"], ["reader", "admin"], {"a", "orders:read", "orders:*", "users:*"}),
+        (["a"], ["unknown"], {"a"}),
     ],
-)  # fmt: skip
+)
 def test_roles_add_what_they_stand_for(scopes: list[str], roles: list[str], expected: set[str]) -> None:
     assert expand_roles(scopes, roles, SCOPES_OF) == expected

@@ -30,7 +30,7 @@ def found(table: RouteTable, method: str, path: str) -> str | None:
     return policy.id if policy else None
 
 
-# -- against a reference -----------------------------------------------------------------------------------------------
+# -- against a reference -------------------------------------------------------------------------------------------
 
 SEGMENTS = ["a", "b", "{x}", "{y}", "{rest:path}", ""]
 templates = st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
@@ -54,7 +54,8 @@ def reference(policies: list[Policy], method: str, path: str) -> Policy | None:
 
 def rank_of_path(template: str, path: str) -> list[int] | None:
     """0 for a literal, 1 for {name}, 2 for {name:path}, segment by segment; None where it does not match."""
-    wanted, given_segments, rank = template.split("/")[1:], path.split("/")[1:], []
+    wanted, given_segments = template.split("/")[1:], path.split("/")[1:]
+    rank: list[int] = []
     for position, segment in enumerate(wanted):
         if position >= len(given_segments):
             return None
@@ -75,7 +76,10 @@ def rank_of_method(policy: Policy, method: str, policies: list[Policy]) -> int |
     return 1 if method == "HEAD" and "GET" in policy.methods else None
 
 
-@given(st.lists(st.builds(lambda path, methods: route(path, *methods), templates, method_sets), max_size=10), st.lists(requests))
+@given(
+    st.lists(st.builds(lambda path, methods: route(path, *methods), templates, method_sets), max_size=10),
+    st.lists(requests),
+)
 def test_the_choice_is_what_the_definition_says(policies: list[Policy], asked: list[tuple[str, str]]) -> None:
     refused = {position for position, _ in find_conflicts(enumerate(policies))}
     kept = [policy for position, policy in enumerate(policies) if position not in refused]
@@ -98,16 +102,24 @@ def test_head_is_judged_as_get_where_nobody_named_it(policies: list[Policy], ask
     assert table.match("HEAD", asked[1]) is table.match("GET", asked[1])
 
 
-# -- in words ----------------------------------------------------------------------------------------------------------
+# -- in words ------------------------------------------------------------------------------------------------------
 
 TABLE = RouteTable(
     [
-        route("/"), route("/orders", "GET", "POST"), route("/orders/"), route("/orders/{id}", "GET"), route("/orders/{id}"),
-        route("/orders/new", "POST"), route("/orders/{id}/lines", "GET"), route("/files/{rest:path}"),
-        route("/files/{rest:path}", "DELETE"), route("/files/public/{name}", "GET"), route("/named", "HEAD"),
+        route("/"),
+        route("/orders", "GET", "POST"),
+        route("/orders/"),
+        route("/orders/{id}", "GET"),
+        route("/orders/{id}"),
+        route("/orders/new", "POST"),
+        route("/orders/{id}/lines", "GET"),
+        route("/files/{rest:path}"),
+        route("/files/{rest:path}", "DELETE"),
+        route("/files/public/{name}", "GET"),
+        route("/named", "HEAD"),
         route("/named", "GET"),
     ]
-)  # fmt: skip
+)
 
 CHOICES = {
     ("GET", "/"): "any /",
@@ -160,18 +172,22 @@ def test_no_route_is_for_a_method_that_echoes_or_tunnels(method: str) -> None:
 
 @pytest.mark.parametrize("character", list(":@!$&'()*+,=|[];"))
 def test_an_escaped_spelling_of_a_literal_is_judged_as_the_literal(character: str) -> None:
-    """Frameworks match decoded paths: `/orders%3Apurge` reaches the handler of `/orders:purge`, past its route's demands."""
+    """Frameworks match decoded paths: `/orders%3Apurge` reaches the handler of `/orders:purge`, past its route."""
     strict, loose = route(f"/orders{character}purge"), route("/{id}")
     table = RouteTable([strict, loose])
     for raw in (f"/orders%{ord(character):02X}purge", f"/orders%{ord(character):02x}purge"):
         canonical = canonical_path(raw.encode())
-        assert isinstance(canonical, Malformed) or table.match("GET", canonical) is strict, f"{raw} passed as {loose.id}"
+        assert isinstance(canonical, Malformed) or table.match("GET", canonical) is strict, (
+            f"{raw} passed as {loose.id}"
+        )
 
 
 @given(st.text(st.sampled_from("ab:,;@+=é%"), min_size=1, max_size=6), st.data())
 def test_two_paths_a_framework_takes_for_one_fall_under_one_route(literal: str, data: st.DataObject) -> None:
     spelled = canonical_path(("/" + "".join(map(escaped, literal))).encode())
-    other = canonical_path(("/" + "".join(data.draw(st.sampled_from([escaped(c), plain(c)])) for c in literal)).encode())
+    other = canonical_path(
+        ("/" + "".join(data.draw(st.sampled_from([escaped(c), plain(c)])) for c in literal)).encode()
+    )
     if isinstance(spelled, Malformed) or isinstance(other, Malformed):
         return
     assert unquote(spelled) == unquote(other)
@@ -193,14 +209,16 @@ def test_a_table_without_routes_matches_nothing() -> None:
 
 def test_many_routes_that_almost_match_do_not_slow_a_look_up() -> None:
     depth = 12
-    policies = [route("/" + "/".join("a" if bits >> i & 1 else "{x}" for i in range(depth)) + "/end") for bits in range(4096)]
+    policies = [
+        route("/" + "/".join("a" if bits >> i & 1 else "{x}" for i in range(depth)) + "/end") for bits in range(4096)
+    ]
     table = RouteTable(policies)
     started = time.perf_counter()
     assert table.match("GET", "/a" * depth + "/no") is None
     assert time.perf_counter() - started < 0.25
 
 
-# -- what cannot be meant ----------------------------------------------------------------------------------------------
+# -- what cannot be meant ------------------------------------------------------------------------------------------
 
 UNUSABLE = {
     "relative": ("orders", 'must begin with "/"'),
@@ -233,7 +251,9 @@ def test_a_path_that_can_never_be_reached_is_explained(path: str, problem: str) 
     assert [position for position, _ in find_conflicts([(7, route(path))])] == [7]
 
 
-@pytest.mark.parametrize("path", ["/", "/a", "/a/", "/{x}", "/{x}/{x}", "/{_a1}/b/{rest:path}", "/.gateway", "/.well-known/x", "/a*"])
+@pytest.mark.parametrize(
+    "path", ["/", "/a", "/a/", "/{x}", "/{x}/{x}", "/{_a1}/b/{rest:path}", "/.gateway", "/.well-known/x", "/a*"]
+)
 def test_a_path_that_can_be_reached_is_taken(path: str) -> None:
     assert explain_template(path) is None
 

@@ -80,12 +80,16 @@ def test_sets_are_equal_by_what_was_granted() -> None:
     assert repr(ScopeSet(["b", "a"])) == "ScopeSet(['a', 'b'])"
 
 
-@pytest.mark.parametrize("text", ["orders:read", "orders:*", "a:b:*", "https://example.com/scope", "!#[]^~", "a" * MAX_SCOPE])
+@pytest.mark.parametrize(
+    "text", ["orders:read", "orders:*", "a:b:*", "https://example.com/scope", "!#[]^~", "a" * MAX_SCOPE]
+)
 def test_a_granted_scope_is_a_token_or_ends_in_a_wildcard(text: str) -> None:
     assert parse_granted(text) == text
 
 
-@pytest.mark.parametrize("text", ["*", ":*", "orders*", "or*ders", "*:read", "orders:*:read", "orders:**", "*:*", "a:*b"])
+@pytest.mark.parametrize(
+    "text", ["*", ":*", "orders*", "or*ders", "*:read", "orders:*:read", "orders:**", "*:*", "a:*b"]
+)
 def test_no_other_wildcard_is_granted(text: str) -> None:
     with pytest.raises(ValueError, match="may only stand alone"):
         parse_granted(text)

@@ -16,7 +16,10 @@ S = MICROSECONDS
 
 # Steps between arrivals, in microseconds: bursts at one moment, the edges of periods and grains, long pauses.
 steps = st.one_of(
-    st.just(0), st.integers(1, 50), st.integers(1, 3 * S), st.sampled_from([S, S - 1, S + 1, S // 64, S // 64 - 1, 10 * S])
+    st.just(0),
+    st.integers(1, 50),
+    st.integers(1, 3 * S),
+    st.sampled_from([S, S - 1, S + 1, S // 64, S // 64 - 1, 10 * S]),
 )
 arrivals = st.lists(st.tuples(steps, st.integers(1, 3)), min_size=1, max_size=120)
 counts = st.sampled_from([1, 2, 3, 7, 64, 65, 70, 200])
@@ -37,7 +40,7 @@ def most_in_any(period: int, log: list[tuple[int, int]]) -> int:
     return max((sum(cost for at, cost in log if begin <= at < begin + period) for begin, _ in log), default=0)
 
 
-# -- sliding -----------------------------------------------------------------------------------------------------------
+# -- sliding -------------------------------------------------------------------------------------------------------
 
 
 @given(counts, arrivals, st.integers(0, 3 * S))
@@ -95,7 +98,7 @@ def test_a_busy_window_stays_small() -> None:
     assert len(marks) <= 66
 
 
-# -- bucket ------------------------------------------------------------------------------------------------------------
+# -- bucket --------------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 20), arrivals)
@@ -133,7 +136,7 @@ def test_a_bucket_is_full_at_first_and_refills_evenly() -> None:
     assert window.wait(1, 200 * S, 0) == 0
 
 
-# -- fixed -------------------------------------------------------------------------------------------------------------
+# -- fixed ---------------------------------------------------------------------------------------------------------
 
 UNITS = ["second", "minute", "hour", "day", "month"]
 
@@ -147,7 +150,13 @@ def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * S)
 
 
-EDGES = [at("2024-02-29T23:59:59"), at("2025-02-28T23:59:59"), at("2025-12-31T23:59:59"), at("2025-01-31T12:00:00"), at("1970-01-01")]
+EDGES = [
+    at("2024-02-29T23:59:59"),
+    at("2025-02-28T23:59:59"),
+    at("2025-12-31T23:59:59"),
+    at("2025-01-31T12:00:00"),
+    at("1970-01-01"),
+]
 
 
 @given(
@@ -155,7 +164,8 @@ EDGES = [at("2024-02-29T23:59:59"), at("2025-02-28T23:59:59"), at("2025-12-31T23
     st.integers(1, 5),
     st.sampled_from(EDGES),
     st.lists(
-        st.one_of(st.integers(0, 2 * S), st.integers(0, 40 * 86400 * S), st.sampled_from([0, S, 86400 * S])), max_size=80
+        st.one_of(st.integers(0, 2 * S), st.integers(0, 40 * 86400 * S), st.sampled_from([0, S, 86400 * S])),
+        max_size=80,
     ),
 )
 def test_a_fixed_window_admits_its_count_per_unit_of_utc_and_no_less(
@@ -212,9 +222,17 @@ def test_a_calendar_month_ends_with_the_month(now: str, seconds: float) -> None:
     assert window.take(1, 0, at(now)) == (0, round(seconds * S))
 
 
-# -- all kinds ---------------------------------------------------------------------------------------------------------
+# -- all kinds -----------------------------------------------------------------------------------------------------
 
-RATES = ["3/second", "70/second", "200/minute", "3/2 seconds burst 4", "7/second burst 2", "3/second fixed", "5/minute fixed"]
+RATES = [
+    "3/second",
+    "70/second",
+    "200/minute",
+    "3/2 seconds burst 4",
+    "7/second burst 2",
+    "3/second fixed",
+    "5/minute fixed",
+]
 rates = st.sampled_from(RATES)
 
 

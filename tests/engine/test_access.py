@@ -23,7 +23,7 @@ REQUIRED = Policy(id="orders", path="/orders")
 ROUTES = (PUBLIC, OPTIONAL, REQUIRED)
 
 
-# -- access ------------------------------------------------------------------------------------------------------------
+# -- access --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,19 @@ async def test_a_cached_key_expires_at_its_second() -> None:
     assert told(world.begin(request(key=key.text))) == "credential_expired"
 
 
-# -- preflights --------------------------------------------------------------------------------------------------------
+async def test_a_request_that_meets_all_restrictions_of_its_key_passes() -> None:
+    world = World()
+    key = world.add_key(
+        allow_networks=(CLIENT,), deny_networks=("10.0.0.0/8",), allow_referrers=("https://app.example.com",),
+        allow_ios=("com.example.App",), allow_requests=("GET /orders*",),
+    )  # fmt: skip
+    headers = {h.ORIGIN: b"https://app.example.com", h.IOS_BUNDLE: b"com.example.App"}
+    for facts in (request(key=key.text, headers=headers), request("HEAD", key=key.text, headers=headers)):
+        assert told(await world.decide(facts)) == "allow"
+    assert told(world.begin(request("POST", key=key.text, headers=headers))) == "request_not_allowed"
+
+
+# -- preflights ----------------------------------------------------------------------------------------------------
 
 DEMANDING = {
     "nothing more": Policy(id="p", path="/orders", methods=frozenset(("GET",))),
@@ -198,7 +210,7 @@ async def test_an_options_request_that_is_no_preflight_passes_for_none(drop: int
     assert told(World().begin(facts)) == "credential_required"
 
 
-# -- upgrades ----------------------------------------------------------------------------------------------------------
+# -- upgrades ------------------------------------------------------------------------------------------------------
 
 
 async def test_an_upgrade_passes_only_where_the_route_says_so_and_is_judged_like_a_get() -> None:
@@ -209,13 +221,16 @@ async def test_an_upgrade_passes_only_where_the_route_says_so_and_is_judged_like
     key, bare = world.add_key(scopes=("a",)), world.add_key()
     await world.warm(key, bare)
     for path, presented, expected in (
-        ("/socket", key.text, "allow"), ("/socket", bare.text, "insufficient_scope"), ("/socket", None, "credential_required"),
-        ("/orders", key.text, "request_not_allowed"), ("/nowhere", key.text, "no_matching_route"),
-    ):  # fmt: skip
+        ("/socket", key.text, "allow"),
+        ("/socket", bare.text, "insufficient_scope"),
+        ("/socket", None, "credential_required"),
+        ("/orders", key.text, "request_not_allowed"),
+        ("/nowhere", key.text, "no_matching_route"),
+    ):
         assert told(world.begin(request(path=path, key=presented, is_websocket=True))) == expected
 
 
-# -- keys in URLs ------------------------------------------------------------------------------------------------------
+# -- keys in URLs --------------------------------------------------------------------------------------------------
 
 EXPOSED = a_key()
 SPELLINGS = {
@@ -252,13 +267,14 @@ async def test_a_key_in_the_url_is_refused_even_beside_a_good_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [b"gwk_", b"k=gwk_live_", b"k=gwk_live_short_x", b"k=acme_live_000000000000_00000000", b"%00%ff", b"q=%E9", b"a=%"]
+    "query",
+    [b"gwk_", b"k=gwk_live_", b"k=gwk_live_short_x", b"k=acme_live_000000000000_00000000", b"%00%ff", b"q=%E9", b"a=%"],
 )
 async def test_other_queries_pass(query: bytes) -> None:
     assert told(World(ROUTES).begin(request(path="/public", query=query))) == "allow"
 
 
-# -- waiting -----------------------------------------------------------------------------------------------------------
+# -- waiting -------------------------------------------------------------------------------------------------------
 
 
 async def test_only_a_key_that_is_not_known_waits() -> None:
@@ -273,7 +289,7 @@ async def test_only_a_key_that_is_not_known_waits() -> None:
     assert world.store.reads == [key.id]
 
 
-# -- limits ------------------------------------------------------------------------------------------------------------
+# -- limits --------------------------------------------------------------------------------------------------------
 
 
 def limited(*limits: tuple[str, str, str]) -> Policy:
@@ -323,7 +339,9 @@ async def test_keys_of_one_app_share_the_limits_of_its_plan() -> None:
     assert answers == ["allow", "allow", "allow", "rate_limited"]
 
 
-async def test_a_plan_nobody_defined_makes_its_keys_unusable_and_never_unlimited(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_plan_nobody_defined_makes_its_keys_unusable_and_never_unlimited(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = World()
     world.store.edit_app("app_1", plan="gold")
     key = world.add_key()

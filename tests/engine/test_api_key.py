@@ -10,25 +10,30 @@ from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.engine import api_key
 from gateway_auth.engine.api_key import MAX_STORE_READS, Invalid
 from gateway_auth.engine.principal_cache import UNKNOWN_SECONDS
-from tests.fakes import World, a_key, request, told, unknown_key, wrong_secret
+from tests.fakes import World, a_key, request, ticks, told, unknown_key, wrong_secret
 
-
-async def ticks(count: int = 20) -> None:
-    """Let everything that can run, run."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-# -- malformed ---------------------------------------------------------------------------------------------------------
+# -- malformed -----------------------------------------------------------------------------------------------------
 
 
 def malformed() -> list[bytes]:
     good = a_key().text.encode()
     flipped = [good[:i] + (b"A" if good[i : i + 1] != b"A" else b"B") + good[i + 1 :] for i in range(len(good))]
     return [
-        *flipped, good[:-1], good + b"0", good + b" ", b" " + good, good + b"\n", good.upper(), good * 2, b"x", b"\0", b"\xff" * 60,
-        b"'; DROP TABLE keys; --", b"gwk_live_" + b"0" * 65536, "gwk_live_ключключключ_".encode(),
-    ]  # fmt: skip
+        *flipped,
+        good[:-1],
+        good + b"0",
+        good + b" ",
+        b" " + good,
+        good + b"\n",
+        good.upper(),
+        good * 2,
+        b"x",
+        b"\0",
+        b"\xff" * 60,
+        b"'; DROP TABLE keys; --",
+        b"gwk_live_" + b"0" * 65536,
+        "gwk_live_ключключключ_".encode(),
+    ]
 
 
 async def test_malformed_keys_are_refused_without_the_store() -> None:
@@ -60,7 +65,7 @@ async def test_malformed_keys_are_refused_while_the_store_is_down() -> None:
     assert told(world.begin(request(key="rubbish"))) == "invalid_credential"
 
 
-# -- right and wrong -----------------------------------------------------------------------------------------------------
+# -- right and wrong -----------------------------------------------------------------------------------------------
 
 
 async def test_a_wrong_secret_for_a_known_key_is_refused_from_memory() -> None:
@@ -114,7 +119,7 @@ async def test_a_key_that_cannot_be_read_is_unusable_and_told_once_in_a_while(ca
     assert key.text not in caplog.text
 
 
-# -- unknown -------------------------------------------------------------------------------------------------------------
+# -- unknown -------------------------------------------------------------------------------------------------------
 
 
 async def test_an_unknown_key_is_asked_for_once_in_a_while() -> None:
@@ -168,7 +173,7 @@ async def test_an_unknown_key_is_not_refused_from_memory_that_is_too_old() -> No
     assert len(world.store.reads) == reads + 1
 
 
-# -- single flight -------------------------------------------------------------------------------------------------------
+# -- single flight -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_good", [True, False], ids=["good", "unknown"])
@@ -236,7 +241,7 @@ async def test_a_store_that_does_not_answer_in_time_is_unavailable(monkeypatch: 
     assert told(await world.decide(request(key=key.text))) == "allow"
 
 
-# -- age -----------------------------------------------------------------------------------------------------------------
+# -- age -----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_key_is_read_again_when_its_entry_is_too_old() -> None:

@@ -22,7 +22,7 @@ def failed(brake: Brake, client: Address | None, times: int) -> Brake:
     return brake
 
 
-# -- by itself -----------------------------------------------------------------------------------------------------------
+# -- by itself -----------------------------------------------------------------------------------------------------
 
 
 def test_an_address_waits_after_as_many_failures_as_allowed() -> None:
@@ -108,7 +108,7 @@ def test_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 999 in held
 
 
-# -- on the way of a request ---------------------------------------------------------------------------------------------
+# -- on the way of a request ---------------------------------------------------------------------------------------
 
 
 def braked_world(**more: object) -> World:

@@ -47,7 +47,10 @@ keys = st.fixed_dictionaries(
 )
 
 apps = st.fixed_dictionaries(
-    {"status": st.sampled_from(["active", "active", "active", "disabled"]), "plan": st.sampled_from([None, None, None, "nowhere"])}
+    {
+        "status": st.sampled_from(["active", "active", "active", "disabled"]),
+        "plan": st.sampled_from([None, None, None, "nowhere"]),
+    }
 )
 
 policies = st.builds(
@@ -109,7 +112,7 @@ def essence(decision: Decision) -> tuple[object, ...]:
 
 
 @given(policies, keys, apps, st.lists(asked, min_size=1, max_size=4))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_the_verdict_is_the_same_whatever_is_remembered(
     policy: Policy, key_fields: dict[str, Any], app_fields: dict[str, Any], requests: list[dict[str, Any]]
 ) -> None:

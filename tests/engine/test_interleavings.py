@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from gateway_auth.core.decision import Allow
 from gateway_auth.core.keys import KeyRecord, StoredStatus
-from tests.fakes import Minted, World, request, told
+from tests.fakes import Minted, World, request, ticks, told
 
 GONE = "gone"
 
 
 class Life:
-    """One key, its store and its worker, moved at random. Every state of the key carries the revision it was written at."""
+    """One key, its store and its worker, moved at random. Every state of the key names the revision it is of."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -28,7 +28,7 @@ class Life:
         self.key: Minted = self.world.add_key(scopes=("revision:2",))
         # states[revision] is what the key was from that revision on: its marking scope, "disabled" or gone.
         first = self.world.store.changed("app", "app_1")
-        self.states = {revision: "revision:2" for revision in range(first + 1)}
+        self.states = dict.fromkeys(range(first + 1), "revision:2")
         self.asked: list[tuple[int, asyncio.Task[str]]] = []
 
     async def live(self, steps: int) -> None:
@@ -107,7 +107,7 @@ async def test_no_load_brings_back_what_was_changed_meanwhile(block: int) -> Non
 
 
 async def test_a_change_during_the_load_wins_whichever_is_told_first() -> None:
-    """The shortest of these: the answer left the store before the disabling, and arrives after it was read in the log."""
+    """The shortest of these: the answer left the store before the change, and arrives after it was read in the log."""
     world = World()
     key = world.add_key()
     await world.poll()
@@ -129,13 +129,11 @@ async def test_a_load_that_never_catches_up_is_answered_and_not_remembered() -> 
     world.store.hold()
     asked = asyncio.create_task(world.decide(request(key=key.text)))
     for _ in range(3):
-        while not world.store.waiting:
-            await asyncio.sleep(0)
+        await ticks()
         world.store.changed("key", "somebody else")
         await world.poll()
         world.store.let_one_go()
-    while not world.store.waiting:
-        await asyncio.sleep(0)
+    await ticks()
     world.store.changed("key", "somebody else")
     await world.poll()
     world.store.release()
@@ -151,13 +149,11 @@ async def test_who_asks_after_a_change_was_read_is_not_told_what_was_before_it()
     world.store.hold()
     early = asyncio.create_task(world.decide(request(key=key.text)))
     for _ in range(3):
-        while not world.store.waiting:
-            await asyncio.sleep(0)
+        await ticks()
         world.store.changed("key", "somebody else")
         await world.poll()
         world.store.let_one_go()
-    while not world.store.waiting:
-        await asyncio.sleep(0)
+    await ticks()
     world.store.edit_key(key.id, status="disabled")
     await world.poll()
     late = asyncio.create_task(world.decide(request(key=key.text)))

@@ -1,4 +1,4 @@
-"""The order of checks (contract, section 5): of two things wrong with a request, the earlier one is told. Cached or not."""
+"""The order of checks (contract, section 5): of two things wrong with a request, the earlier one is told."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fakes import CLIENT, World, a_key, address, limit, request, told, wro
 
 @dataclass
 class Defect:
-    """One thing wrong, spread over configuration, key and request. `is_known`: the answer may say whose request it was."""
+    """One thing wrong, spread over configuration, key and request. `is_known`: the answer may say whose it was."""
 
     reason: str
     is_known: bool = True

@@ -122,7 +122,9 @@ async def test_expiry_is_kept_to_the_second_in_an_outage() -> None:
 
 
 async def test_public_routes_need_no_store() -> None:
-    world = World((Policy(id="p", path="/public", access="public"), Policy(id="o", path="/optional", access="optional")))
+    world = World(
+        (Policy(id="p", path="/public", access="public"), Policy(id="o", path="/optional", access="optional"))
+    )
     world.store.go_down()
     await world.poll()
     for path in ("/public", "/optional"):

@@ -21,7 +21,9 @@ def filled() -> PrincipalCache:
 
 
 def known(cache: PrincipalCache) -> set[bytes]:
-    return {name for name in (b"one", b"two") if cache.recall(name)} | ({b"guess"} if cache.is_unknown(b"guess") else set())
+    return {name for name in (b"one", b"two") if cache.recall(name)} | (
+        {b"guess"} if cache.is_unknown(b"guess") else set()
+    )
 
 
 def test_a_changed_key_is_forgotten_alone() -> None:

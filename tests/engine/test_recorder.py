@@ -45,10 +45,17 @@ def test_a_refusal_is_one_line(log: pytest.LogCaptureFixture) -> None:
     Recorder(KEYS, FakeClock()).record(DENIAL, request(path="/orders"), "req-1", "client-1")
     assert lines(log) == [
         {
-            "event": "refused", "reason": "insufficient_scope", "route": "orders", "key_id": "K1", "request_id": "req-1",
-            "client_request_id": "client-1", "method": "GET", "path": "/orders", "client": CLIENT,
+            "event": "refused",
+            "reason": "insufficient_scope",
+            "route": "orders",
+            "key_id": "K1",
+            "request_id": "req-1",
+            "client_request_id": "client-1",
+            "method": "GET",
+            "path": "/orders",
+            "client": CLIENT,
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_a_request_that_could_not_be_read_is_logged_without_it(log: pytest.LogCaptureFixture) -> None:
@@ -109,14 +116,15 @@ def test_where_nobody_listens_nothing_is_written(caplog: pytest.LogCaptureFixtur
     assert recorder.refused[("orders", Reason.INSUFFICIENT_SCOPE)] == 1
 
 
-# -- secrets -------------------------------------------------------------------------------------------------------------
+# -- secrets -------------------------------------------------------------------------------------------------------
 
 KEY = a_key()
 SECRET = KEY.text[KEYS.id_end + 1 :]
 
 
 @pytest.mark.parametrize(
-    "path", [f"/{KEY.text}", f"/orders/{KEY.text}/lines", f"/{'a' * (MAX_PATH - 20)}{KEY.text}", f"/{KEY.text}{KEY.text}"]
+    "path",
+    [f"/{KEY.text}", f"/orders/{KEY.text}/lines", f"/{'a' * (MAX_PATH - 20)}{KEY.text}", f"/{KEY.text}{KEY.text}"],
 )
 def test_a_key_in_the_path_is_redacted(log: pytest.LogCaptureFixture, path: str) -> None:
     Recorder(KEYS, FakeClock()).record(DENIAL, request(path=path), "req-1", "")
@@ -169,10 +177,10 @@ def test_made_up_keys_in_urls_do_not_flood_the_log(log: pytest.LogCaptureFixture
     assert len(log.records) <= 4 * MAX_LINES_PER_SECOND
 
 
-# -- naughty input -------------------------------------------------------------------------------------------------------
+# -- naughty input -------------------------------------------------------------------------------------------------
 
 NAUGHTY = {
-    "newline": "a\r\n{\"event\":\"forged\"}",
+    "newline": 'a\r\n{"event":"forged"}',
     "escape": "\x1b[2J\x1b[31m",
     "NUL": "a\0b",
     "format": "%s %d %(x)s {0}",
@@ -189,7 +197,11 @@ def test_naughty_text_stays_inside_its_line(log: pytest.LogCaptureFixture, text:
     assert len(log.records) == 1
 
 
-@given(st.text(st.characters(max_codepoint=255), max_size=64), st.binary(max_size=60).map(lambda tail: b"/" + tail), st.text("ABC!#$%&'*+.^_`|~-09", max_size=32))
+@given(
+    st.text(st.characters(max_codepoint=255), max_size=64),
+    st.binary(max_size=60).map(lambda tail: b"/" + tail),
+    st.text("ABC!#$%&'*+.^_`|~-09", max_size=32),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 def test_whatever_a_client_sends_is_one_line(
     log: pytest.LogCaptureFixture, client_request_id: str, raw: bytes, method: str

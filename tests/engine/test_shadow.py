@@ -45,7 +45,18 @@ async def test_who_was_proven_passes_as_itself(
         assert (decision.shadowed, decision.principal.key_id) == (reason, key.id)
 
 
-UNPROVEN = ["nothing", "rubbish", "disabled", "expired", "revoked", "repeated", "in-url", "braked", "outage", "upgrade", "outside"]
+UNPROVEN = [
+    "nothing",
+    "rubbish",
+    "disabled",
+    "expired",
+    "revoked",
+    "repeated",
+    "braked",
+    "outage",
+    "upgrade",
+    "outside",
+]
 
 
 @pytest.mark.parametrize("case", UNPROVEN)
@@ -75,7 +86,6 @@ def prepared(world: World, case: str, key: Minted) -> tuple[Any, str]:
         "expired": (request(key=key.text), "credential_expired"),
         "revoked": (request(key=key.text), "credential_revoked"),
         "repeated": (request(key=key.text, headers={h.REPEATED_CREDENTIAL: b""}), "ambiguous_credentials"),
-        "in-url": (request(key=key.text, query=key.text.encode()), "credential_in_url"),
         "braked": (request(key=key.text), "too_many_failures"),
         "outage": (request(key=key.text), "dependency_unavailable"),
         "upgrade": (request(key=key.text, is_websocket=True), "request_not_allowed"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway_auth.engine.singleflight import SingleFlight
+from tests.fakes import ticks
 
 
 class Call:
@@ -25,11 +26,6 @@ class Call:
         if self.failure is not None:
             raise self.failure
         return number
-
-
-async def ticks(count: int = 5) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def test_callers_share_the_call_under_way() -> None:

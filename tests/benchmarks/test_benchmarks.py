@@ -1,0 +1,112 @@
+"""The benchmarks run and their report can be read. Nothing here depends on how fast anything is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import in_process, keys, load, proxy
+from benchmarks.figure import Figure, Sizes
+from benchmarks.goals import GOALS
+from benchmarks.report import BEGIN, END, render, verdict, write_into
+from benchmarks.world import request_scope
+
+TINY = Sizes(
+    rounds=2, requests=250, memory_requests=4_000, server_rounds=1, server_seconds=0.3, routes=(10, 20, 30),
+    matches=100, keys=400, cold_keys=20, distinct_keys=100, warming_keys=20, starts=1,
+)  # fmt: skip
+
+
+def names_of(scenario: str) -> set[str]:
+    return {name for name in GOALS if name.startswith(f"{scenario}.")}
+
+
+@pytest.mark.parametrize("scenario", ["in_process", "routes", "keys", "imports"])
+def test_a_scenario_gives_its_figures(scenario: str) -> None:
+    figures = command.SCENARIOS[scenario](TINY)
+    assert {figure.name for figure in figures} == names_of(scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["http", "proxy"])
+def test_a_scenario_with_servers_gives_its_figures(scenario: str) -> None:
+    figures = command.SCENARIOS[scenario](TINY)
+    assert {figure.name for figure in figures} == names_of(scenario)
+    assert all(figure.value > 0 for figure in figures if not figure.name.startswith("http.")), figures
+
+
+@pytest.mark.slow
+def test_load_is_made_without_wrk_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert load.generator() == "own load generator"
+    assert {figure.name for figure in proxy.run(TINY)} == names_of("proxy")
+
+
+def test_every_scenario_is_in_the_command_and_every_figure_in_one() -> None:
+    assert {name.partition(".")[0] for name in GOALS} == set(command.SCENARIOS)
+
+
+def test_the_command_prints_a_table_and_fills_documents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "QUICK", TINY)
+    page, data = tmp_path / "page.md", tmp_path / "figures.json"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
+    options = ["--quick", "--only", "routes", "--json", str(data), "--write-docs", str(page)]
+    assert command.main(options) == 0
+    report = capsys.readouterr().out
+    assert page.read_text("utf-8") == f"before\n{BEGIN}\n{report}{END}\nafter\n"
+    table = [line for line in report.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in table} == {6}
+    assert {figure["name"] for figure in json.loads(data.read_text("utf-8"))} == names_of("routes")
+
+
+def test_an_unknown_scenario_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--only", "routes,nonsense"])
+    assert ended.value.code == 2
+    assert "there is no nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["no markers", f"{BEGIN} {END} {BEGIN} {END}", f"{END} {BEGIN}"])
+def test_a_document_without_its_markers_stays_as_it_is(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match="once each"):
+        write_into(page, "figures\n")
+    assert page.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("in_process.added", 7.9, "holds"),
+        ("in_process.added", 8.0, "holds"),
+        ("in_process.added", 8.001, "**not reached: 8.001 of 8**"),
+        ("in_process.added", 10.1, "**not reached: 10.1 of 8**"),
+        ("http.uvicorn.share", 80.0, "holds"),
+        ("http.uvicorn.share", 71.26, "**not reached: 71.3 of 80**"),
+        ("imports.heavy", 0.0, "holds"),
+        ("imports.heavy", 1.0, "**not reached: 1.00 of 0**"),
+        ("proxy.rate", 1.0, ""),
+    ],
+)
+def test_a_goal_that_is_not_reached_is_told(name: str, value: float, words: str) -> None:
+    figure = Figure(name, value, "spread")
+    assert verdict(figure) == words
+    assert render([figure], is_quick=False, load="none").rstrip().endswith(f"| {words} |")
+
+
+def test_a_benchmark_stops_rather_than_measure_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "request_scope", lambda key: request_scope("gwk_live_nobody"))
+    with pytest.raises(AssertionError, match="measured refusals"):
+        in_process.run(TINY)
+
+
+def test_numbered_keys_are_all_different() -> None:
+    minted = [keys.mint(number) for number in range(1, 2_000)]
+    assert len({key.key_id for key in minted}) == len(minted)
+    assert len({key.text for key in minted}) == len(minted)
