@@ -1,1 +1,1 @@
-"""What gateway-auth costs, measured: `python -m benchmarks --help`. Figures of one run are compared with each other."""
+"""Measures what the gateway costs. `python -m benchmarks`; what the figures mean stands in docs/performance.md."""

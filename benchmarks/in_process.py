@@ -1,121 +1,168 @@
-"""What the middleware adds to an app in the same process, without a server: microseconds and memory.
-
-The key is cached. Every request has its own scope, made outside the measured time, with a path of its own.
-"""
+"""What the middleware adds to an ASGI app, called directly: no server, no socket, CPU time of this process."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import hmac
+import tempfile
 import time
 import tracemalloc
-from typing import NamedTuple
+from pathlib import Path
+from statistics import median
 
-from starlette.types import ASGIApp, Message, Scope
+from benchmarks.figure import Figure, Sizes, show, summarize
+from benchmarks.world import bare_app, describe, make_key, receive_nothing, request_scope
+from gateway_auth.adapters.memory_limits import MemoryLimitStore
+from gateway_auth.adapters.memory_registry import MemoryRegistry
+from gateway_auth.adapters.system import SystemClock
+from gateway_auth.asgi.gate import Gate
+from gateway_auth.asgi.middleware import GatewayAuth
+from gateway_auth.asgi.scope import Reading, ScopeReader
+from gateway_auth.asgi.types import ASGIApp, Message, Scope
+from gateway_auth.bootstrap import Gateway, assemble
+from gateway_auth.config import load
 
-from benchmarks.measure import Measure, Scale, Spread, chunks, per_call, progress, resident_bytes
-from benchmarks.steps import measure_steps
-from benchmarks.world import World, bare_app, no_body, request_scopes, world
-from gateway_auth import GatewayAuth
+BATCH = 250
+"""Requests prepared at a time: enough to time, few enough to stay in the processor's cache, where a server has them."""
 
-BATCH = 1000
-
-
-class _Counts(NamedTuple):
-    rounds: int
-    growth_requests: int
-
-
-_COUNTS = {"tiny": _Counts(2, 200), "quick": _Counts(40, 50_000), "full": _Counts(120, 200_000)}
-
-
-def run(scale: Scale) -> list[Measure]:
-    """Added time, its parts, and what stays in memory."""
-    with world() as site:
-        return asyncio.run(_run(site, _COUNTS[scale], BATCH if scale != "tiny" else 50))
+TURN_SECONDS = 0.002
+"""What the loop gets between rounds, so that the change log is followed as in a server."""
 
 
-async def _run(site: World, counts: _Counts, batch: int) -> list[Measure]:
-    gated = GatewayAuth(bare_app, config=site.config)
-    answer = await _first_answer(gated, site.key)
-    if answer["status"] != 200:
-        raise RuntimeError(f"the measured request is refused with {answer['status']}")
-    progress(f"in process: {counts.rounds} rounds of {batch} requests")
-    bare: list[float] = []
-    added: list[float] = []
-    digests: list[float] = []
-    for _ in range(counts.rounds):
-        scopes = request_scopes(batch, site.key)
-        bare.append(await _microseconds(bare_app, scopes))
-        added.append(await _microseconds(gated, scopes) - bare[-1])
-        digests.append(per_call(_one_digest, batch))
-        await asyncio.sleep(0.001)  # the gateway reads its change log in between, as under a server
-    spread, digest = Spread.of(added), Spread.of(digests)
+class Bench:
+    """A middleware over stores in memory, and the app it stands in front of."""
+
+    def __init__(self, gateway: Gateway, key: str) -> None:
+        self.gateway = gateway
+        self.key = key
+        self.read = ScopeReader(gateway.engine.rules).read
+        self.guarded = GatewayAuth(bare_app, config={})
+        # What the first request would do, over the stores in memory instead of the configured ones.
+        self.guarded._gate, self.guarded._loop = Gate(gateway), asyncio.get_running_loop()
+
+    async def round(self, app: ASGIApp, requests: int) -> float:
+        """CPU microseconds per request."""
+        spent = 0.0
+        for _ in range(requests // BATCH):
+            scopes = self.scopes()
+            started = time.process_time()
+            for scope in scopes:
+                await app(scope, receive_nothing, send_nowhere)
+            spent += time.process_time() - started
+        await asyncio.sleep(TURN_SECONDS)
+        return spent / (requests // BATCH * BATCH) * 1e6
+
+    def scopes(self) -> list[Scope]:
+        """The next requests."""
+        return [request_scope(self.key) for _ in range(BATCH)]
+
+    def steps(self, batches: int) -> tuple[float, float]:
+        """CPU microseconds per request of reading, and of deciding."""
+        reading = deciding = 0.0
+        for _ in range(batches):
+            scopes = self.scopes()
+            started = time.process_time()
+            for scope in scopes:
+                self.read(scope)
+            reading += time.process_time() - started
+            facts = [read.facts for scope in scopes if isinstance(read := self.read(scope), Reading)]
+            started = time.process_time()
+            for fact in facts:
+                self.gateway.engine.begin(fact)
+            deciding += time.process_time() - started
+        return reading / batches / BATCH * 1e6, deciding / batches / BATCH * 1e6
+
+    async def refuse_refusals(self) -> None:
+        """Raises AssertionError unless every request so far was admitted and the next one is."""
+        statuses: list[int] = []
+
+        async def send(message: Message) -> None:
+            statuses.extend([message["status"]] if "status" in message else [])
+
+        await self.guarded(request_scope(self.key), receive_nothing, send)
+        if statuses != [200] or self.gateway.recorder.refused:
+            raise AssertionError(f"measured refusals: {statuses}, {dict(self.gateway.recorder.refused)}")
+
+
+async def send_nowhere(message: Message) -> None:
+    """A server that takes everything."""
+
+
+def run(sizes: Sizes) -> list[Figure]:
+    """The figures of `in_process`."""
+    return asyncio.run(_run(sizes))
+
+
+async def _run(sizes: Sizes) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as directory:
+        configuration = load(describe(Path(directory)))
+    registry, clock = MemoryRegistry(), SystemClock()
+    key = await make_key(registry, configuration)
+    gateway = await assemble(
+        configuration.rules,
+        configuration.peppers,
+        key_store=registry,
+        feed=registry,
+        limit_store=MemoryLimitStore(clock),
+        clock=clock,
+    )
+    try:
+        bench = Bench(gateway, key)
+        await bench.round(bench.guarded, BATCH * 4)
+        figures = await _measure(bench, sizes)
+        figures.append(await _growth(bench, sizes.memory_requests))
+        await bench.refuse_refusals()
+    finally:
+        await gateway.close()
+    return figures
+
+
+async def _measure(bench: Bench, sizes: Sizes) -> list[Figure]:
+    bare, guarded, calibration, reading, deciding = [], [], [], [], []
+    for _ in range(sizes.rounds):
+        bare.append(await bench.round(bare_app, sizes.requests))
+        guarded.append(await bench.round(bench.guarded, sizes.requests))
+        calibration.append(_calibrate(sizes.requests))
+        read, decided = bench.steps(max(1, sizes.requests // BATCH // 4))
+        reading.append(read)
+        deciding.append(decided)
+    added = [with_it - without for with_it, without in zip(guarded, bare, strict=True)]
+    ratios = [cost / unit for cost, unit in zip(added, calibration, strict=True)]
+    answering = median(added) - median(reading) - median(deciding)
+    least = min(guarded) - min(bare)
+    note = f"best with less best without {show(least)}; bare app {show(median(bare))}; {sizes.rounds} rounds"
     return [
-        Measure("added per request, median", spread.median, "µs", goal="in-process.added"),
-        Measure("added per request, best round", spread.best, "µs"),
-        Measure("the bare app itself", Spread.of(bare).median, "µs"),
-        Measure("one HMAC-SHA-256 of 60 bytes here", digest.median, "µs", note="compare machines by this"),
-        Measure("added, in such HMACs", spread.median / digest.median, "×"),
-        *await measure_steps(gated, site.key, batch, max(3, counts.rounds // 4)),
-        *await _growth(gated, site.key, counts.growth_requests),
+        summarize("in_process.added", added, note=note),
+        summarize("in_process.ratio", ratios),
+        summarize("in_process.calibration", calibration),
+        summarize("in_process.read", reading),
+        summarize("in_process.decide", deciding),
+        Figure("in_process.answer", answering, "the rest"),
     ]
 
 
-async def _first_answer(app: ASGIApp, key: str) -> Message:
-    answers: list[Message] = []
-
-    async def send(message: Message) -> None:
-        answers.append(message)
-
-    await app(request_scopes(1, key)[0], no_body, send)
-    return answers[0]
-
-
-async def _microseconds(app: ASGIApp, scopes: list[Scope]) -> float:
-    """Processor time per request. The scopes are copied: a server hands over each only once."""
-    copies = [dict(scope) for scope in scopes]
-    started = time.process_time_ns()
-    for scope in copies:
-        await app(scope, no_body, _drop)
-    return (time.process_time_ns() - started) / len(copies) / 1000
+def _calibrate(times: int) -> float:
+    """CPU microseconds of the digest that verifying a key costs."""
+    digest, secret, text = hmac.digest, b"k" * 32, b"m" * 60
+    started = time.process_time()
+    for _ in range(times):
+        digest(secret, text, "sha256")
+    return (time.process_time() - started) / times * 1e6
 
 
-async def _drop(message: Message) -> None:
-    """`send` into nothing."""
-
-
-def _one_digest() -> bytes:
-    return hmac.digest(b"k" * 32, b"m" * 60, "sha256")
-
-
-async def _growth(app: ASGIApp, key: str, requests: int) -> list[Measure]:
-    """What stays behind: resident memory over many requests, then every allocation over fewer."""
-    progress(f"in process: memory over {requests:,} requests")
-    await _serve(app, key, requests // 4)
-    gc.collect()
-    before = resident_bytes()
-    await _serve(app, key, requests)
-    gc.collect()
-    grown = resident_bytes() - before
-    traced = requests // 20
+async def _growth(bench: Bench, requests: int) -> Figure:
+    """What is held after the second half of the requests and was not after the first, in KiB."""
     tracemalloc.start()
-    await _serve(app, key, traced)
-    gc.collect()
-    first = tracemalloc.get_traced_memory()[0]
-    await _serve(app, key, traced)
-    gc.collect()
-    per_request = (tracemalloc.get_traced_memory()[0] - first) / traced
-    tracemalloc.stop()
-    return [
-        Measure(f"resident memory grown over {requests:,} requests", grown / 1024, "KiB"),
-        Measure("still allocated afterwards, per request", max(per_request, 0.0), "bytes", goal="in-process.growth"),
-    ]
-
-
-async def _serve(app: ASGIApp, key: str, requests: int) -> None:
-    for size in chunks(requests, BATCH):
-        for scope in request_scopes(size, key):
-            await app(scope, no_body, _drop)
-        await asyncio.sleep(0)
+    try:
+        held = []
+        for _ in range(2):
+            for _ in range(max(1, requests // 2 // BATCH // 8)):
+                await bench.round(bench.guarded, BATCH * 8)
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    return Figure(
+        "in_process.growth", (held[1] - held[0]) / 1024, f"between request {requests // 2:,} and {requests:,}"
+    )

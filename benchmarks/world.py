@@ -1,107 +1,101 @@
-"""The gateway that is measured: a store in a temporary directory, one key, and a route with everything on it."""
+"""The site that is measured: one demanding route among ten others, its key, and the request for it. Times nothing."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from msgspec import Struct
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
-from gateway_auth.core.keyformat import KeyFormat
-from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
+from gateway_auth.config import Configuration, load
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
+from gateway_auth.ports import Registry
 
-PEPPER = b"a-pepper-for-measurements-only-0123456789"
+PEPPER = b"Jr4ZbLq7Wd0xVnT9KfEy2uHs6mCa8PoG1iXv5NtB"
+PATH = "/v1/orders/42"
 REFERRER = "https://app.example.com/console/orders"
-BODY = b'{"ok":true}'
-_ACTOR = "benchmark"
+BODY = b'{"id":"42","item":"tea"}'
+ACTOR = "benchmark"
 
-ROUTE = {
+DEMANDING: dict[str, object] = {
     "id": "orders-read",
     "path": "/v1/orders/{id}",
     "methods": ["GET"],
-    "scopes": ["orders:read"],
+    "scopes": ["orders:read", "orders:export"],
     "roles": ["analyst"],
     "allow_networks": ["10.0.0.0/8", "127.0.0.0/8"],
     "deny_networks": ["10.9.0.0/16"],
     "allow_referrers": ["https://*.example.com/console/*"],
     "limits": [
-        {"id": "per-key", "rate": "1000000000/minute", "by": "key"},
+        {"id": "per-key", "rate": "100000000/minute", "by": "key"},
         {"id": "per-address", "rate": "1000000000/hour", "by": "address"},
     ],
 }
-OTHERS = [{"id": f"other-{number}", "path": f"/v1/other{number}/{{id}}"} for number in range(10)]
+PLAIN: dict[str, object] = {"id": "items-read", "path": "/v1/items/{id}", "methods": ["GET"], "scopes": ["items:read"]}
+OTHERS = [{"id": f"other-{number}", "path": f"/v1/other{number}/{{id}}"} for number in range(9)]
 
 
-@dataclass(frozen=True)
-class World:
-    """`config` is what `GatewayAuth` takes, `key` the text of a key that passes."""
+class Site(Struct, frozen=True):
+    """A configuration on disk, as an operator has it, and a key for its demanding route."""
 
-    directory: Path
-    config: dict[str, Any]
+    config: dict[str, object]
     key: str
 
-
-@contextmanager
-def world(**gateway: object) -> Iterator[World]:
-    """A world of its own, gone afterwards. Arguments are keys of the [gateway] table."""
-    with TemporaryDirectory(prefix="gateway-auth-benchmark-") as name:
-        directory = Path(name)
-        pepper = directory / "pepper"
-        pepper.touch(mode=0o600)
-        pepper.write_bytes(PEPPER)
-        url = f"sqlite:///{directory / 'gateway.db'}"
-        yield World(
-            directory=directory,
-            config={
-                "gateway": gateway,
-                "store": {"url": url},
-                "secrets": {"pepper": f"file:{pepper}"},
-                "routes": [ROUTE, *OTHERS],
-            },
-            key=asyncio.run(_create_key(url)),
-        )
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration, compiled."""
+        return load(self.config)
 
 
-async def _create_key(url: str) -> str:
-    store, clock = SqlStore(url), SystemClock()
+def describe(directory: Path) -> dict[str, object]:
+    """The configuration with its store and pepper in `directory`."""
+    pepper = directory / "pepper"
+    pepper.touch(mode=0o600)
+    pepper.write_bytes(PEPPER)
+    return {
+        "gateway": {"realm": "orders"},
+        "store": {"url": f"sqlite:///{directory}/gateway.db"},
+        "secrets": {"pepper": f"file:{pepper}"},
+        "roles": {"analyst": ["reports:read"]},
+        "routes": [DEMANDING, PLAIN, *OTHERS],
+    }
+
+
+async def make_key(registry: Registry, configuration: Configuration) -> str:
+    """The text of a new key that may use every route."""
+    clock, random = SystemClock(), SystemRandom()
+    app = await ManageApps(registry, clock, random).create(ACTOR, AppFields(name="shop"))
+    keys = ManageKeys(registry, clock, random, key_format=configuration.rules.key_format, peppers=configuration.peppers)
+    fields = KeyFields(scopes=["orders:read", "orders:export", "items:read"], roles=["analyst"])
+    return (await keys.create(ACTOR, app.id, "live", fields)).text
+
+
+async def make_site(directory: Path) -> Site:
+    """A site with a store in SQLite, as a server will open it."""
+    config = describe(directory)
+    configuration = load(config)
+    store = SqlStore(configuration.store_url)
     try:
-        apps = ManageApps(store, clock, SystemRandom())
-        app = await apps.create(_ACTOR, AppFields(name="benchmark"))
-        keys = ManageKeys(store, clock, SystemRandom(), key_format=KeyFormat(), peppers=PepperRing(PEPPER))
-        fields = KeyFields(scopes=["orders:read", "orders:write"], roles=["analyst"])
-        return (await keys.create(_ACTOR, app.id, "live", fields)).text
+        return Site(config, await make_key(store, configuration))
     finally:
         await store.close()
 
 
-async def bare_app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The least an app can do: 11 bytes of JSON."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"11")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": BODY})
-
-
-def request_scopes(count: int, key: str) -> list[Scope]:
-    """Scopes as a server makes them: every request its own objects, its own path, nothing hashed yet."""
-    return [_request_scope(b"/v1/orders/%d" % number, key.encode()) for number in range(count)]
-
-
-def _request_scope(path: bytes, key: bytes) -> Scope:
-    headers = (
-        (b"host", b"api.example.com"), (b"user-agent", b"benchmark/1.0"), (b"accept", b"application/json"),
-        (b"accept-encoding", b"gzip, deflate"), (b"connection", b"keep-alive"),
-        (b"x-api-key", key), (b"referer", REFERRER.encode()),
-    )  # fmt: skip
+def request_scope(key: str, path: str = PATH) -> Scope:
+    """A scope as a server makes one: every name and value a new object, whose hash nobody has computed yet."""
+    headers: list[Header] = [
+        (b"host", b"api.example.com"),
+        (b"user-agent", b"benchmark/1.0"),
+        (b"accept", b"*/*"),
+        (b"accept-encoding", b"gzip, deflate"),
+        (b"connection", b"keep-alive"),
+        (b"x-api-key", key.encode()),
+        (b"referer", REFERRER.encode()),
+    ]
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -111,14 +105,25 @@ def _request_scope(path: bytes, key: bytes) -> Scope:
         "scheme": "http",
         "method": "GET",
         "root_path": "",
-        "path": path.decode(),
-        "raw_path": path,
+        "path": bytearray(path, "ascii").decode(),
+        "raw_path": _fresh(path.encode()),
         "query_string": b"",
-        "headers": [(bytes(bytearray(name)), bytes(bytearray(value))) for name, value in headers],
+        "headers": [(_fresh(name), _fresh(value)) for name, value in headers],
         "state": {},
     }
 
 
-async def no_body() -> Message:
-    """`receive` of a request without a body."""
+async def bare_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """The smallest app that answers."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"24")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def receive_nothing() -> Message:
+    """The body of a GET."""
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def _fresh(value: bytes) -> bytes:
+    return bytes(bytearray(value))

@@ -213,6 +213,7 @@ def request(
     headers: dict[int, bytes] | None = None,
     is_tls: bool = False,
     is_websocket: bool = False,
+    body_bytes: int | None = 0,
 ) -> RequestFacts:
     """The facts of a request; `key` goes into the API-key header."""
     found = dict(headers or {})
@@ -227,6 +228,7 @@ def request(
         headers=found,
         is_tls=is_tls,
         is_websocket=is_websocket,
+        body_bytes=body_bytes,
     )
 
 

@@ -6,11 +6,11 @@ The way back adds our headers to the app's answer, or puts a later refusal in it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from operator import itemgetter
 
 from msgspec import Struct
 
-from gateway_auth.asgi.types import Header, Message, Receive, Send
+from gateway_auth.asgi.respond import refuse_websocket, send_outcome
+from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
 from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.network import Address, format_address
 from gateway_auth.core.outcome import deny_outcome, limit_headers
@@ -19,10 +19,9 @@ from gateway_auth.errors import BodyTooLarge
 
 SCOPE_KEY = "gateway_auth"
 
+_BEGINNINGS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))
 _OURS = frozenset((b"x-request-id",))
 _OURS_WHEN_LIMITED = frozenset((b"x-request-id", b"ratelimit", b"ratelimit-policy"))
-
-_name_of = itemgetter(0)
 
 
 async def _nothing() -> None:
@@ -41,6 +40,7 @@ class Exchange(Struct, eq=False):
     request_id_header: Header
     client: Address | None
     realm: str
+    server_scope: Scope
     server_send: Send
     denial: Deny | None = None
     has_started: bool = False
@@ -66,13 +66,12 @@ class Exchange(Struct, eq=False):
         kind = message["type"]
         if kind == "http.response.body":
             return _nothing() if self.is_replaced else self.server_send(message)
-        if kind == "http.response.start":
-            self.has_started = True
-            if self.denial is not None:
-                self.is_replaced = True
-                return self.send_denial(self.denial)
-        elif kind != "websocket.accept":
+        is_beginning = kind in _BEGINNINGS
+        if self.denial is not None and not self.has_started and (is_beginning or kind == "websocket.close"):
+            return self._replace(self.denial)
+        if self.is_replaced or not is_beginning:
             return _nothing() if self.is_replaced else self.server_send(message)
+        self.has_started = True
         answer = dict(message)
         answer["headers"] = self._with_ours(message.get("headers", ()))
         return self.server_send(answer)
@@ -81,21 +80,34 @@ class Exchange(Struct, eq=False):
         """Our headers replace the app's of the same name: an upstream must not speak for the gateway."""
         decision = self.decision
         outcome = decision.outcome
-        theirs = list(headers)
         ours = _OURS if outcome is None else _OURS_WHEN_LIMITED
-        if not ours.isdisjoint(map(_name_of, theirs)):
-            theirs = [header for header in theirs if header[0] not in ours]
+        # Names should be lower-case (ASGI), but servers pass on what apps send, and Django's are not.
+        theirs = [header for header in headers if header[0].lower() not in ours]
         if outcome is None:
             return [*theirs, self.request_id_header]
         return [*theirs, *limit_headers(decision.limits, outcome), self.request_id_header]
 
-    async def send_denial(self, denial: Deny) -> None:
+    async def settle(self) -> bool:
+        """When the app is done: sends a refusal it left unanswered; whether a refusal is what the client got."""
+        if self.denial is not None and not self.has_started:
+            await self._replace(self.denial)
+        return self.is_replaced
+
+    async def _replace(self, denial: Deny) -> None:
         """Send the gateway's own answer instead of the app's."""
+        self.has_started = self.is_replaced = True
         outcome = deny_outcome(denial, self.realm, self.request_id)
-        await self.server_send(
-            {"type": "http.response.start", "status": outcome.status, "headers": list(outcome.headers)}
+        if self.server_scope["type"] == "websocket":
+            await refuse_websocket(self.server_scope, self.server_send, outcome, denial.reason)
+        else:
+            await send_outcome(self.server_send, outcome)
+
+    def too_large(self) -> Deny:
+        """The refusal of a body over the cap. What the request took of its limits is told all the same."""
+        decision = self.decision
+        return Deny(
+            Reason.BODY_TOO_LARGE, decision.policy, decision.principal, limits=decision.limits, outcome=decision.outcome
         )
-        await self.server_send({"type": "http.response.body", "body": outcome.body})
 
     def cap_body(self, receive: Receive, max_body_bytes: int) -> Receive:
         """`receive` for a body of undeclared length: past the cap it raises BodyTooLarge and the answer is 413."""
@@ -106,7 +118,7 @@ class Exchange(Struct, eq=False):
             message = await receive()
             received_bytes += len(message.get("body", b""))
             if received_bytes > max_body_bytes:
-                self.denial = Deny(Reason.BODY_TOO_LARGE, self.decision.policy, self.decision.principal)
+                self.denial = self.too_large()
                 raise BodyTooLarge(f"the request body is larger than {max_body_bytes} bytes")
             return message
 

@@ -11,12 +11,15 @@ from gateway_auth.core.memo import Memo
 from gateway_auth.core.principal import Principal
 
 MAX_CREDENTIALS = 16_384
+_OUR_SCHEMES = (b"bearer", b"apikey")
 
 
 class Gate:
     """One per event loop and configuration. `credentials` remembers `request.auth` of each principal."""
 
-    __slots__ = ("_kinds", "credentials", "engine", "max_body_bytes", "next_id", "reader", "realm", "recorder")
+    __slots__ = (
+        "_kinds", "_marker", "credentials", "engine", "max_body_bytes", "next_id", "reader", "realm", "recorder",
+    )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
         rules = gateway.engine.rules
@@ -28,6 +31,11 @@ class Gate:
         self.max_body_bytes = rules.max_body_bytes
         self.credentials: Memo[Principal, Credentials] = Memo(Credentials, MAX_CREDENTIALS)
         self._kinds = rules.headers
+        self._marker = rules.key_format.marker
+
+    def may_hold_key(self, value: bytes) -> bool:
+        """Whether an Authorization header is, or is meant as, one for us: by its scheme or by a key anywhere in it."""
+        return self._marker in value or value.replace(b"\t", b" ").partition(b" ")[0].lower() in _OUR_SCHEMES
 
     def is_credential(self, name: bytes) -> bool:
         """Whether a header of this name carries credentials."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
+from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
 from gateway_auth.asgi.scope import TLS_SCHEMES, Reading
@@ -15,7 +16,7 @@ from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
 from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
-from gateway_auth.errors import BodyTooLarge, StoreUnavailable
+from gateway_auth.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from gateway_auth.asgi.gate import Gate
@@ -37,6 +38,7 @@ class GatewayAuth:
         self.app = app
         self._runtime = Runtime(config)
         self._gate: Gate | None = None
+        self._next_id = request_ids()
         self._loop: AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,21 +63,27 @@ class GatewayAuth:
             await self._refuse(gate, scope, send, decision, reading, request_id)
             return
         request_id_header = (b"x-request-id", request_id.encode())
-        exchange = Exchange(decision, request_id, request_id_header, reading.facts.client, gate.realm, send)
+        exchange = Exchange(decision, request_id, request_id_header, reading.facts.client, gate.realm, scope, send)
         if reading.facts.body_bytes is None:
             receive = exchange.cap_body(receive, gate.max_body_bytes)
+        failure = None
         try:
             await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
-        except BodyTooLarge:
-            if exchange.has_started:
-                raise  # Only breaking the connection can still tell the client.
-            await exchange.send_denial(Deny(Reason.BODY_TOO_LARGE, decision.policy, decision.principal))
+        except Exception as error:  # noqa: BLE001  # raised again, unless it is how a refusal inside the app ended
+            failure = error
+        if failure is not None or exchange.denial is not None:
+            await _settle(gate, exchange, reading, failure)
 
     async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             kind = scope["type"]
             raise ValueError(f"gateway-auth cannot judge the ASGI scope type {kind!r} and lets nothing pass unjudged")
-        await run_lifespan(self.app, self._runtime, scope, receive, send)
+        # Whoever ran before on this loop is stopped by now: the next request asks the runtime.
+        self._gate = None
+        try:
+            await run_lifespan(self.app, self._runtime, scope, receive, send)
+        finally:
+            self._gate = None
 
     async def _refuse(
         self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None, request_id: str
@@ -96,7 +104,7 @@ class GatewayAuth:
             gate = Gate(await self._runtime.start())
         except StoreUnavailable:
             denial = Deny(Reason.DEPENDENCY_UNAVAILABLE, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
-            outcome = deny_outcome(denial, "gateway", "")
+            outcome = deny_outcome(denial, "gateway", self._next_id())
             if scope["type"] == "websocket":
                 await refuse_websocket(scope, send, outcome, denial.reason)
             else:
@@ -104,6 +112,16 @@ class GatewayAuth:
             return None
         self._gate, self._loop = gate, get_running_loop()
         return gate
+
+
+async def _settle(gate: Gate, exchange: Exchange, reading: Reading, failure: Exception | None) -> None:
+    """End a request that failed or was refused inside the app: told as a refusal, the app's exception is none."""
+    if exchange.denial is not None:
+        gate.recorder.record(exchange.denial, reading.facts, exchange.request_id, reading.client_request_id)
+        if await exchange.settle():
+            return
+    if failure is not None:
+        raise failure  # Only breaking the connection can still tell the client.
 
 
 def _malformed(problem: Malformed) -> Deny:
@@ -124,7 +142,7 @@ def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading)
     child = dict(scope)
     child["headers"] = headers
     child["raw_path"] = reading.path.encode()
-    if reading.facts.is_tls and scope["scheme"] not in TLS_SCHEMES:
+    if reading.facts.is_tls and scope.get("scheme") not in TLS_SCHEMES:
         # What a trusted proxy told, so that nobody behind tells or believes otherwise.
         child["scheme"] = "wss" if reading.facts.is_websocket else "https"
     child["user"] = principal
@@ -141,5 +159,5 @@ def _kept_credentials(gate: Gate, allow: Allow, reading: Reading, scope: Scope) 
     return [
         (name, value)
         for name, value in credentials
-        if name.lower() == b"authorization" and value.partition(b" ")[0].lower() not in (b"bearer", b"apikey")
+        if name.lower() == b"authorization" and not gate.may_hold_key(value)
     ]

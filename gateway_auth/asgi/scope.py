@@ -129,7 +129,7 @@ class ScopeReader:
         path = _below(root_path, full_path) if root_path else full_path
         peer = scope.get("client")
         client, is_trusted = self._peers[peer[0] if peer else None]
-        is_tls = scope["scheme"] in TLS_SCHEMES
+        is_tls = scope.get("scheme", "http") in TLS_SCHEMES
         if is_trusted:
             told = self._told_by_proxy(client, found)
             if isinstance(told, Malformed):
@@ -226,8 +226,9 @@ def _below(root_path: str, path: str) -> str:
 
 
 def _strip_encoded(root_path: str, path: str) -> str:
-    """`path` without the segments that spell `root_path`; both are canonical, so segments correspond."""
-    canonical_root = canonical_decoded_path(root_path)
-    if isinstance(canonical_root, str) and path.startswith(canonical_root):
-        return path[len(canonical_root) :]
-    return path
+    """`path` without the segments that spell `root_path`: no segment holds an encoded slash, so they correspond."""
+    segments = path.split("/")
+    count = root_path.count("/") + 1
+    if unquote("/".join(segments[:count])) != root_path:
+        return path
+    return "/".join(("", *segments[count:]))

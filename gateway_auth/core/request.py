@@ -13,8 +13,8 @@ class RequestFacts(Struct, frozen=True, gc=False):
 
     `path` is canonical and relative to the mount point. `client` is an address (`core.network`) or None where the
     transport has none (a unix socket). `headers` holds, by kind (`core.headers`), the raw values of the headers that
-    mean something here; a kind that is missing was absent. `body_bytes` is the declared length of the body, None when it
-    is not declared though a body may come.
+    mean something here; a kind that is missing was absent. `body_bytes` is the declared length of the body, None when
+    it is not declared though a body may come.
     """
 
     method: str

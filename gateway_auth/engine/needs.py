@@ -22,6 +22,7 @@ class TakeLimits(Struct, frozen=True):
     """Everything else is decided; the limits are counted elsewhere."""
 
     policy: Policy
+    facts: RequestFacts
     principal: Principal
     limits: LimitSet
     partitions: list[str | int]

@@ -80,7 +80,7 @@ class Engine:
         if policy is None:
             return Deny(Reason.NO_MATCHING_ROUTE)
         result = self._judge(policy, facts, is_anonymous or policy.access == "public")
-        return self._shadow(result) if policy.is_shadow else result
+        return self._shadow(result, facts) if policy.is_shadow else result
 
     async def decide(self, facts: RequestFacts) -> Decision:
         """The decision, waiting where that is needed."""
@@ -91,10 +91,10 @@ class Engine:
         """Wait for what a decision needs, and decide."""
         result: Decision | Need = need
         while not isinstance(result, _DECISIONS):
-            policy = result.policy
-            result = await self._fulfil(result)
-            if policy.is_shadow:
-                result = self._shadow(result)
+            need = result
+            result = await self._fulfil(need)
+            if need.policy.is_shadow:
+                result = self._shadow(result, need.facts)
         return result
 
     # -- the steps ------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class Engine:
         partitions = partitions_of(limits.bys, principal, facts.client)
         outcome = self._limits.take_now(limits, partitions)
         if outcome is None:
-            return TakeLimits(policy, principal, limits, partitions)
+            return TakeLimits(policy, facts, principal, limits, partitions)
         if outcome.is_admitted:
             return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
         return self._with_limits(policy, principal, limits, outcome)
@@ -207,14 +207,16 @@ class Engine:
                 except StoreUnavailable:
                     return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
                 return self._with_key(policy, facts, key)
-            case TakeLimits(policy, principal, limits, partitions):
+            case TakeLimits(policy, _, principal, limits, partitions):
                 return self._with_limits(policy, principal, limits, await self._limits.take(limits, partitions))
             case _:
                 assert_never(need)
 
-    def _shadow(self, result: Decision | Need) -> Decision | Need:
+    def _shadow(self, result: Decision | Need, facts: RequestFacts) -> Decision | Need:
         """A route in shadow mode lets pass what it would have refused, and says so."""
         if not isinstance(result, Deny) or result.policy is None or result.reason in _NEVER_SHADOWED:
             return result
+        if facts.body_bytes is not None and facts.body_bytes > self._max_body_bytes:
+            return Deny(Reason.BODY_TOO_LARGE, result.policy, result.principal)
         principal = result.principal if result.reason in _KEPT_IN_SHADOW else None
         return Allow(result.policy, principal or ANONYMOUS, shadowed=result.reason)

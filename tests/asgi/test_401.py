@@ -74,8 +74,8 @@ MANGLED: dict[str, Callable[[str], str]] = {
     "case-changed": str.swapcase,
     "all-upper": str.upper,
     "other-environment": lambda text: text.replace("_live_", "_test_"),
-    "leading-space": lambda text: " " + text,
-    "trailing-space": lambda text: text + " ",
+    "space-within": lambda text: text[:20] + " " + text[20:],
+    "leading-line-feed": lambda text: "\n" + text,
     "two-joined": lambda text: f"{text},{text}",
     "nul": lambda text: text + "\0",
     "confusable": lambda text: text.replace("gwk", "gw\u00e9"),
@@ -93,6 +93,14 @@ async def test_a_key_is_its_exact_bytes(
         assert (await get(gateway, "/orders/1", presented)).refusal == INVALID
     assert (await get(gateway, "/orders/1", key["reader"])).status == 200
     assert len(app.scopes) == 1
+
+
+@pytest.mark.parametrize("padded", [" {0}", "{0} ", "\t{0}\t"])
+async def test_blanks_around_the_value_of_a_header_are_no_part_of_it(
+    gateway: GatewayAuth, key: dict[str, str], padded: str
+) -> None:
+    # RFC 9110 section 5.5: most servers take them away, so this must not depend on the server.
+    assert (await get(gateway, "/orders/1", padded.format(key["reader"]))).status == 200
 
 
 async def test_an_unknown_key_and_a_wrong_secret_get_the_same_answer(gateway: GatewayAuth, key: dict[str, str]) -> None:

@@ -153,9 +153,31 @@ async def test_a_body_too_large_is_counted_as_refused(
     assert '"reason": "body_too_large"' in caplog.text
 
 
-async def test_a_limited_route_says_so_with_the_refusal(mount: Mount, app: Echo, key: dict[str, str]) -> None:
+async def test_a_declared_body_too_large_costs_nothing(mount: Mount, app: Echo, key: dict[str, str]) -> None:
     gateway = await mount(app, max_body_bytes=10)
-    for headers in ([("content-length", "11")], CHUNKED):
-        answer = await call(gateway, http_scope("POST", "/limited", [("x-api-key", key["plain"]), *headers]), b"x" * 11)
-        assert answer.refusal == TOO_LARGE
-        assert answer.only("ratelimit-policy") == '"per-key";q=2;w=60'
+    credential = ("x-api-key", key["plain"])
+    for _ in range(3):
+        scope = http_scope("POST", "/limited", [credential, ("content-length", "11")])
+        assert (await call(gateway, scope, b"x" * 11)).refusal == TOO_LARGE
+    answer = await call(gateway, http_scope("GET", "/limited", [credential]))
+    assert answer.only("ratelimit").startswith('"per-key";r=1;')
+
+
+async def test_a_body_found_too_large_while_it_is_read_tells_what_it_has_cost(
+    mount: Mount, app: Echo, key: dict[str, str]
+) -> None:
+    gateway = await mount(app, max_body_bytes=10)
+    scope = http_scope("POST", "/limited", [("x-api-key", key["plain"]), *CHUNKED])
+    answer = await call(gateway, scope, b"x" * 11)
+    assert answer.refusal == TOO_LARGE
+    assert answer.only("ratelimit-policy") == '"per-key";q=2;w=60'
+    assert answer.only("ratelimit").startswith('"per-key";r=1;')
+
+
+@pytest.mark.parametrize("headers", [[("content-length", "11")], CHUNKED], ids=["declared", "chunked"])
+async def test_the_cap_holds_on_a_shadow_route_too(mount: Mount, app: Echo, headers: list[tuple[str, str]]) -> None:
+    # A route in shadow mode tries out a policy; the cap protects the process and is no policy of the route.
+    gateway = await mount(app, max_body_bytes=10)
+    answer = await call(gateway, http_scope("POST", "/shadow", headers), b"x" * 11)
+    assert answer.refusal == TOO_LARGE
+    assert app.bodies == []

@@ -11,7 +11,7 @@ from benchmarks import __main__ as command
 from benchmarks import in_process, keys, load, proxy
 from benchmarks.figure import Figure, Sizes
 from benchmarks.goals import GOALS
-from benchmarks.report import BEGIN, END, render, verdict, write_into
+from benchmarks.report import BEGIN, END, as_data, render, verdict, write_into
 from benchmarks.world import request_scope
 
 TINY = Sizes(
@@ -98,6 +98,12 @@ def test_a_goal_that_is_not_reached_is_told(name: str, value: float, words: str)
     figure = Figure(name, value, "spread")
     assert verdict(figure) == words
     assert render([figure], is_quick=False, load="none").rstrip().endswith(f"| {words} |")
+
+
+def test_a_figure_in_doubt_reaches_no_goal() -> None:
+    figure = Figure("http.uvicorn.share", 121.0, "spread", doubt="the server was not busy")
+    assert verdict(figure) == "**undecided: the server was not busy**"
+    assert as_data([figure])[0]["holds"] is None
 
 
 def test_a_benchmark_stops_rather_than_measure_refusals(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,15 @@ async def test_a_request_that_meets_all_restrictions_of_its_key_passes() -> None
     assert told(world.begin(request("POST", key=key.text, headers=headers))) == "request_not_allowed"
 
 
+@pytest.mark.parametrize(("size", "expected"), [(0, "allow"), (100, "allow"), (101, "body_too_large"), (None, "allow")])
+async def test_a_body_may_be_as_long_as_the_cap(size: int | None, expected: str) -> None:
+    """One of unknown length is counted while it is read."""
+    world = World(ROUTES, rules={"max_body_bytes": 100})
+    key = world.add_key()
+    for facts in (request("POST", key=key.text, body_bytes=size), request("POST", "/public", body_bytes=size)):
+        assert told(await world.decide(facts)) == expected
+
+
 # -- preflights ----------------------------------------------------------------------------------------------------
 
 DEMANDING = {

@@ -122,6 +122,45 @@ async def test_a_change_during_the_load_wins_whichever_is_told_first() -> None:
     assert told(world.begin(request(key=key.text))) == "credential_disabled"
 
 
+async def test_a_slow_load_does_not_overwrite_what_a_quicker_one_read_later() -> None:
+    """Both are ahead of the log, so neither is refused for its age: what the later caller was told has to stay."""
+    world = World()
+    key = world.add_key()
+    await world.poll()
+    world.store.hold()
+    world.store.changed("key", "somebody else")
+    slow = asyncio.create_task(world.decide(request(key=key.text)))
+    await ticks()
+    await world.poll()
+    world.store.edit_key(key.id, status="disabled")
+    quick = asyncio.create_task(world.decide(request(key=key.text)))
+    await ticks()
+    world.store.let_one_go(-1)
+    await ticks()
+    world.store.release()
+    await slow
+    assert told(await world.decide(request(key=key.text))) == told(await quick)
+
+
+async def test_a_slow_load_does_not_bring_back_a_key_a_quicker_one_found_deleted() -> None:
+    world = World()
+    key = world.add_key()
+    await world.poll()
+    world.store.hold()
+    world.store.changed("key", "somebody else")
+    slow = asyncio.create_task(world.decide(request(key=key.text)))
+    await ticks()
+    await world.poll()
+    world.store.delete_key(key.id)
+    quick = asyncio.create_task(world.decide(request(key=key.text)))
+    await ticks()
+    world.store.let_one_go(-1)
+    await ticks()
+    world.store.release()
+    await slow
+    assert told(await world.decide(request(key=key.text))) == told(await quick)
+
+
 async def test_a_load_that_never_catches_up_is_answered_and_not_remembered() -> None:
     world = World()
     key = world.add_key()

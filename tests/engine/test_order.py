@@ -50,6 +50,7 @@ DEFECTS = {
     "route-page": Defect("referrer_not_allowed", policy={"referrers": (ReferrerPattern("https://app.example.com"),)}),
     "scope": Defect("insufficient_scope", policy={"scopes": frozenset(("orders:read",))}),
     "role": Defect("insufficient_role", policy={"roles": frozenset(("analyst",))}),
+    "body": Defect("body_too_large", rules={"max_body_bytes": 100}, request={"body_bytes": 101}),
     "limit": Defect("rate_limited", policy={"limits": LimitSet((limit("never", "0/minute"),))}),
 }
 

@@ -107,6 +107,13 @@ async def test_what_has_no_route_is_refused_beside_shadows() -> None:
     assert told(world.begin(request())) == "https_required"
 
 
+async def test_a_key_in_the_url_and_a_body_beyond_the_cap_are_refused_even_in_shadow() -> None:
+    world = World((shadow(),), rules={"max_body_bytes": 100})
+    key = world.add_key()
+    assert told(await world.decide(request(key=key.text, query=key.text.encode()))) == "credential_in_url"
+    assert told(await world.decide(request(key=key.text, body_bytes=101))) == "body_too_large"
+
+
 async def test_routes_that_enforce_are_not_touched_by_one_in_shadow() -> None:
     strict = replace_path(shadow(scopes=frozenset("a")), "/strict")
     world = World((shadow(), strict))
