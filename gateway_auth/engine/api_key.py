@@ -126,11 +126,15 @@ class KeyVerifier:
             raise StoreUnavailable("the store did not answer in time") from error
 
     def _remember(self, key_id: str, reading: KeyReading) -> CachedKey | None:
+        cache_key = key_id.encode()
+        if reading.revision < self._cache.revision_of(cache_key):
+            # A quicker reading that began later has told more.
+            return self._cache.recall(cache_key)
         entry = self._compile(reading)
         if entry is None:
-            self._cache.put_unknown(key_id.encode())
+            self._cache.put_unknown(cache_key, reading.revision)
         else:
-            self._cache.put(key_id.encode(), entry)
+            self._cache.put(cache_key, entry)
         return entry
 
     def _compile(self, reading: KeyReading) -> CachedKey | None:

@@ -36,7 +36,7 @@ class PrincipalCache:
 
     def __init__(self, clock: Clock, *, max_keys: int = MAX_KEYS, max_unknown: int = MAX_UNKNOWN) -> None:
         self.known: Generations[bytes, CachedKey] = Generations(max_keys)
-        self._unknown: TTLCache[bytes, bool] = TTLCache(max_unknown, UNKNOWN_SECONDS, timer=clock.monotonic)
+        self._unknown: TTLCache[bytes, int] = TTLCache(max_unknown, UNKNOWN_SECONDS, timer=clock.monotonic)
 
     def recall(self, key_id: bytes) -> CachedKey | None:
         """What is known of a key."""
@@ -46,15 +46,20 @@ class PrincipalCache:
         """Whether the store said a moment ago that there is no such key."""
         return key_id in self._unknown
 
+    def revision_of(self, key_id: bytes) -> int:
+        """As of which revision something is known of an id; -1 where nothing is."""
+        entry = self.known[key_id]
+        return entry.revision if entry is not None else self._unknown.get(key_id, -1)
+
     def put(self, key_id: bytes, entry: CachedKey) -> None:
         """Remember a key."""
         self._unknown.pop(key_id, None)
         self.known.put(key_id, entry)
 
-    def put_unknown(self, key_id: bytes) -> None:
-        """Remember that there is no such key."""
+    def put_unknown(self, key_id: bytes, revision: int = 0) -> None:
+        """Remember that there was no such key as of a revision."""
         self.known.discard(key_id)
-        self._unknown[key_id] = True
+        self._unknown[key_id] = revision
 
     def discard(self, key_id: bytes) -> None:
         """Forget what is known of one id."""
