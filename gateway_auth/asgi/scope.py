@@ -70,7 +70,7 @@ class _Shape:
     def __init__(self, kinds: list[int]) -> None:
         kept = [position for position, kind in enumerate(kinds) if kind >= h.PLAIN]
         self.noted = tuple((kind, at) for at, kind in enumerate(kinds) if kind not in (h.PLAIN, h.DROPPED))
-        self.is_regular = len(dict(self.noted)) == len(self.noted) and 2 <= len(kept) <= MAX_HEADERS
+        self.is_regular = len(dict(self.noted)) == len(self.noted) and len(kept) >= 2
         self.keep: Callable[[Sequence[Header]], tuple[Header, ...]] = itemgetter(*kept) if self.is_regular else tuple
 
 
@@ -98,6 +98,8 @@ class ScopeReader:
     def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""
         headers = scope["headers"]
+        if len(headers) > MAX_HEADERS:
+            return _TOO_MANY_HEADERS
         shape = self._shapes[tuple(map(_NAME, headers))]
         if shape.is_regular:
             kept = list(shape.keep(headers))
@@ -149,8 +151,6 @@ class ScopeReader:
 
     def _sort(self, headers: Sequence[Header], kept: list[Header], found: dict[int, bytes]) -> Malformed | None:
         """Header by header, where something came twice or is not a usual request."""
-        if len(headers) > MAX_HEADERS:
-            return _TOO_MANY_HEADERS
         for pair in headers:
             kind = self._kinds[pair[0]]
             if kind >= h.PLAIN:

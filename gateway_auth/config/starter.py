@@ -38,15 +38,8 @@ access = "public"
 limits = [{{ rate = "10/second", by = "address" }}]
 
 [[routes]]
-id = "orders-list"
-path = "/v1/orders"
-methods = ["GET"]
-scopes = ["orders:read"]
-limits = [{{ rate = "100/minute", by = "key" }}]
-
-[[routes]]
 id = "orders-read"
-path = "/v1/orders/{{rest:path}}"           # {{name}} is one segment, {{name:path}} all that is left, but not nothing
+path = "/v1/orders/{{rest:path}}"           # {{name:path}} is all below; /v1/orders itself would be a route of its own
 methods = ["GET"]
 scopes = ["orders:read"]                  # gateway-auth keys create --app APP --scope orders:read
 limits = [{{ rate = "100/minute", by = "key" }}]

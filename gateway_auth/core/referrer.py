@@ -33,7 +33,8 @@ class ReferrerPattern:
     """`https://*.example.com/console/*`: scheme, host, port and optionally a path.
 
     `*.` stands for exactly one label, as in certificates (RFC 6125 section 6.4.3): the apex and deeper names
-    do not match. A path ends in `*` (everything below) or is exact; without one any page of the origin matches.
+    do not match. A path ends in `*` (everything below) or is exact; without one, or with `/`, any page of the origin
+    fits.
     """
 
     __slots__ = ("_host", "_is_prefix", "_is_wildcard", "_path", "_port", "_scheme", "text")

@@ -101,6 +101,8 @@ class Engine:
 
     def _route_preflight(self, method: str, path: str, otherwise: Policy | None) -> tuple[Policy | None, bool]:
         """The route a preflight asks about, and whether it passes unauthenticated there."""
+        if otherwise is not None and otherwise.methods is not None:
+            return otherwise, False  # A route that names OPTIONS itself is asked like any other.
         asked_for = self._routes.match(method, path)
         if asked_for is not None and asked_for.is_preflight_passed:
             return asked_for, True
@@ -111,9 +113,9 @@ class Engine:
         if denial is not None:
             return denial
         if not is_anonymous and not self._brake.is_idle:
-            wait_seconds = self._brake.wait_seconds(facts.client)
-            if wait_seconds:
-                return Deny(Reason.TOO_MANY_FAILURES, policy, retry_after_seconds=wait_seconds)
+            denial = self._braked(policy, facts)
+            if denial is not None:
+                return denial
         if facts.query:
             exposed_key_id = self._find_exposed(facts.query)
             if exposed_key_id is not None:
@@ -124,6 +126,10 @@ class Engine:
         if is_anonymous:
             return self._conclude(policy, facts, ANONYMOUS, policy.limits)
         return self._authenticate(policy, facts)
+
+    def _braked(self, policy: Policy, facts: RequestFacts) -> Deny | None:
+        wait_seconds = self._brake.wait_seconds(facts.client)
+        return Deny(Reason.TOO_MANY_FAILURES, policy, retry_after_seconds=wait_seconds) if wait_seconds else None
 
     def _find_exposed(self, query: bytes) -> str | None:
         """The id of a key of ours that stands in the query, plainly or percent-encoded."""
@@ -206,7 +212,9 @@ class Engine:
                     key = await self._keys.verify(presented)
                 except StoreUnavailable:
                     return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
-                return self._with_key(policy, facts, key)
+                # Guesses that all waited for the store at once are still no more than the brake allows.
+                denial = None if isinstance(key, VerifiedKey) else self._braked(policy, facts)
+                return denial or self._with_key(policy, facts, key)
             case TakeLimits(policy, _, principal, limits, partitions):
                 return self._with_limits(policy, principal, limits, await self._limits.take(limits, partitions))
             case _:

@@ -161,6 +161,13 @@ async def test_a_preflight_passes_as_nobody_whatever_the_route_demands_of_a_call
     assert decision.policy is policy
 
 
+async def test_a_route_that_names_options_itself_is_asked_like_any_other() -> None:
+    """Preflight headers are for anybody to send: they must not open what a route closes."""
+    itself = Policy(id="itself", path="/orders", methods=frozenset(("OPTIONS",)))
+    other = Policy(id="other", path="/orders", methods=frozenset(("GET",)))
+    assert told(World((itself, other)).begin(preflight())) == "credential_required"
+
+
 async def test_a_preflight_that_brings_a_key_is_still_nobody() -> None:
     world = World()
     key = world.add_key()

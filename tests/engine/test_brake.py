@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gateway_auth.core.decision import Deny
@@ -10,7 +12,7 @@ from gateway_auth.core.policy import Policy
 from gateway_auth.core.rates import parse_rate
 from gateway_auth.engine import brake as brake_module
 from gateway_auth.engine.brake import Brake
-from tests.fakes import CLIENT, FakeClock, World, a_key, address, request, told, unknown_key, wrong_secret
+from tests.fakes import CLIENT, FakeClock, World, a_key, address, request, ticks, told, unknown_key, wrong_secret
 
 RATE = parse_rate("3/minute")
 HERE, ELSEWHERE = address(CLIENT), address("203.0.113.9")
@@ -187,3 +189,14 @@ async def test_a_botnet_does_not_hold_up_anybody_else() -> None:
         for _ in range(4):
             world.begin(request(key="rubbish", client=client))
         assert told(world.begin(request(key=key.text))) == "allow"
+
+
+async def test_guesses_that_wait_for_the_store_together_are_no_more_than_the_brake_allows() -> None:
+    world = World(brake_rate=RATE)
+    world.store.hold()
+    guesses = [asyncio.create_task(world.decide(request(key=unknown_key()))) for _ in range(20)]
+    await ticks()
+    world.store.release()
+    answers = [told(decision) for decision in await asyncio.gather(*guesses)]
+    assert answers.count("invalid_credential") == 3
+    assert answers.count("too_many_failures") == 17

@@ -114,6 +114,17 @@ async def test_a_key_in_the_url_and_a_body_beyond_the_cap_are_refused_even_in_sh
     assert told(await world.decide(request(key=key.text, body_bytes=101))) == "body_too_large"
 
 
+@pytest.mark.parametrize("is_distant", [False, True], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("demands", [{"scopes": frozenset("a")}, {"limits": LimitSet((limit("never", "0/minute"),))}])
+async def test_what_shadow_lets_pass_still_keeps_to_the_cap(demands: dict[str, Any], is_distant: bool) -> None:
+    world = World((shadow(**demands),), rules={"max_body_bytes": 100}, are_limits_distant=is_distant)
+    key = world.add_key()
+    for _ in range(2):
+        assert told(await world.decide(request(key=key.text, body_bytes=101))) == "body_too_large"
+        assert told(await world.decide(request(key=key.text, body_bytes=100))) == "allow"
+        assert told(await world.decide(request(key="rubbish", body_bytes=101))) == "body_too_large"
+
+
 async def test_routes_that_enforce_are_not_touched_by_one_in_shadow() -> None:
     strict = replace_path(shadow(scopes=frozenset("a")), "/strict")
     world = World((shadow(), strict))
