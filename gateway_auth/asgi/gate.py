@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
+
 from gateway_auth.asgi.credentials import Credentials
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.scope import ScopeReader
@@ -19,11 +21,13 @@ class Gate:
 
     __slots__ = (
         "_kinds", "_marker", "credentials", "engine", "max_body_bytes", "next_id", "reader", "realm", "recorder",
+        "running_loop",
     )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
         rules = gateway.engine.rules
         self.next_id = request_ids()
+        self.running_loop = get_running_loop
         self.reader = ScopeReader(rules)
         self.engine = gateway.engine
         self.recorder = gateway.recorder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
 from gateway_auth.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from gateway_auth.asgi.gate import Gate
     from gateway_auth.config import Configuration
 
@@ -46,7 +47,7 @@ class GatewayAuth:
             await self._run_lifespan(scope, receive, send)
             return
         gate = self._gate
-        if gate is None or self._loop is not get_running_loop():
+        if gate is None or self._loop is not gate.running_loop():
             gate = await self._open_gate(scope, send)
             if gate is None:
                 return
@@ -110,7 +111,7 @@ class GatewayAuth:
             else:
                 await send_outcome(send, outcome)
             return None
-        self._gate, self._loop = gate, get_running_loop()
+        self._gate, self._loop = gate, gate.running_loop()
         return gate
 
 

@@ -1,8 +1,10 @@
-"""Starts and stops what a middleware needs: in the lifespan, or on the first request where there is none."""
+"""Starts and stops what a middleware needs: in the lifespan, or on the first request where there is none.
+
+asyncio is imported late, as everything heavy here: with ssl it would be most of what importing this package costs.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Mapping
@@ -12,6 +14,8 @@ from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
 from gateway_auth.errors import GatewayAuthError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from gateway_auth.bootstrap import Gateway
     from gateway_auth.config import Configuration
 
@@ -31,6 +35,8 @@ class Runtime:
 
     async def start(self) -> Gateway:
         """The gateway of the running loop, started if need be; callers at the same time share one start."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         if self._starting is None or self._loop is not loop or _has_failed(self._starting):
             # A gateway of another loop was closed with it: see _keep.
@@ -39,6 +45,8 @@ class Runtime:
         return await asyncio.shield(self._starting)
 
     async def _open(self) -> Gateway:
+        import asyncio
+
         from gateway_auth.bootstrap import open_gateway
 
         gateway = await open_gateway(self._config)
@@ -47,6 +55,8 @@ class Runtime:
 
     async def stop(self) -> None:
         """Close the gateway, if one was started."""
+        import asyncio
+
         starting, self._starting = self._starting, None
         if starting is not None and self._loop is asyncio.get_running_loop():
             await asyncio.gather(starting, return_exceptions=True)
@@ -60,6 +70,8 @@ async def _keep(gateway: Gateway) -> None:
 
     Without a lifespan (under a mount, with a test client that makes a loop per request) nobody else would.
     """
+    import asyncio
+
     try:
         await asyncio.Event().wait()
     finally:
