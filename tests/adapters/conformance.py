@@ -55,6 +55,7 @@ class StoreConformance:
         async with store.transaction() as transaction:
             await transaction.keys.delete("nothing")
             await transaction.apps.delete("nothing")
+        assert await store.read_key("nothing") == KeyReading(0)
 
     async def test_a_transaction_sees_its_own_writes_and_nobody_else_does(self, store: Store) -> None:
         async with store.transaction() as transaction:

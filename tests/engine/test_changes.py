@@ -78,7 +78,9 @@ async def test_a_start_without_store_fails() -> None:
 
 
 async def test_what_never_started_can_be_stopped() -> None:
-    await Follower().changes.stop()
+    follower = Follower()
+    await follower.changes.stop()
+    assert follower.store.polls == 0
 
 
 @pytest.mark.usefixtures("fast")
