@@ -24,15 +24,11 @@ class Instead(NamedTuple):
     reason: str
 
 
-HTTP2_PREFACE = "RAWH-A023"
-HTTP2_SETTINGS = b"\x04\x00\x00\x00\x00\x00"
-"""Type, flags and stream of the frame an HTTP/2 server begins with: the standalone gateway speaks HTTP/2."""
-
 RAW: dict[tuple[str, str], Instead] = {
     ("granian", "RAWH-A001"): Instead(
         (200,), 1, True, "takes Transfer-Encoding, drops Content-Length, closes (RFC 9112 section 6.3 lets it)"
     ),
-    ("granian", HTTP2_PREFACE): Instead((), 0, True, "closes unanswered on the HTTP/2 preface"),
+    ("granian", "RAWH-A023"): Instead((), 0, True, "closes unanswered on the HTTP/2 preface"),
     ("uvicorn", "RAWH-A014"): Instead((), 0, False, "waits for the rest of a request that has no version"),
 }
 
