@@ -8,7 +8,7 @@ ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-SOURCES := $(wildcard gateway_auth tests benchmarks scripts)
+SOURCES := $(wildcard gateway_auth tests benchmarks scripts examples)
 # One file stays on one worker, so that servers started for a module start once.
 PYTEST := $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile
 
@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gateway-auth needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(PY) -m pip install --quiet --require-hashes --only-binary :all: --requirement requirements.lock
+	$(PY) -m pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -62,5 +62,5 @@ lock: install ## resolve dependencies anew into requirements.lock (on Python 3.1
 		--output-file requirements.lock pyproject.toml
 
 clean: ## remove everything these targets make, .venv included
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) tests/provider/node_modules build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,14 +10,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import imports, in_process, keys, over_http, proxy, routes
+from benchmarks import imports, in_process, keys, over_http, proxy, routes, storm, tokens, tokens_over_http
 from benchmarks.figure import FULL, QUICK, Figure, Scenario
 from benchmarks.load import generator
 from benchmarks.report import as_data, render, write_into
 
 SCENARIOS: dict[str, Scenario] = {
     "in_process": in_process.run,
+    "tokens": tokens.run,
     "http": over_http.run,
+    "bearer": tokens_over_http.run,
+    "storm": storm.run,
     "proxy": proxy.run,
     "routes": routes.run,
     "keys": keys.run,

@@ -12,14 +12,14 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.figure import Figure, Sizes, show, summarize
-from benchmarks.world import bare_app, describe, make_key, receive_nothing, request_scope
+from benchmarks.world import api_key, bare_app, describe, make_key, receive_nothing, request_scope
 from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.system import SystemClock
 from gateway_auth.asgi.gate import Gate
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.scope import Reading, ScopeReader
-from gateway_auth.asgi.types import ASGIApp, Message, Scope
+from gateway_auth.asgi.types import ASGIApp, Header, Message, Scope
 from gateway_auth.bootstrap import Gateway, assemble
 from gateway_auth.config import load
 
@@ -33,9 +33,9 @@ TURN_SECONDS = 0.002
 class Bench:
     """A middleware over stores in memory, and the app it stands in front of."""
 
-    def __init__(self, gateway: Gateway, key: str) -> None:
+    def __init__(self, gateway: Gateway, credential: Header) -> None:
         self.gateway = gateway
-        self.key = key
+        self.credential = credential
         self.read = ScopeReader(gateway.engine.rules).read
         self.guarded = GatewayAuth(bare_app, config={})
         # What the first request would do, over the stores in memory instead of the configured ones.
@@ -55,7 +55,7 @@ class Bench:
 
     def scopes(self) -> list[Scope]:
         """The next requests."""
-        return [request_scope(self.key) for _ in range(BATCH)]
+        return [request_scope(self.credential) for _ in range(BATCH)]
 
     def steps(self, batches: int) -> tuple[float, float]:
         """CPU microseconds per request of reading, and of deciding."""
@@ -80,7 +80,7 @@ class Bench:
         async def send(message: Message) -> None:
             statuses.extend([message["status"]] if "status" in message else [])
 
-        await self.guarded(request_scope(self.key), receive_nothing, send)
+        await self.guarded(request_scope(self.credential), receive_nothing, send)
         if statuses != [200] or self.gateway.recorder.refused:
             raise AssertionError(f"measured refusals: {statuses}, {dict(self.gateway.recorder.refused)}")
 
@@ -108,7 +108,7 @@ async def _run(sizes: Sizes) -> list[Figure]:
         clock=clock,
     )
     try:
-        bench = Bench(gateway, key)
+        bench = Bench(gateway, api_key(key))
         await bench.round(bench.guarded, BATCH * 4)
         figures = await _measure(bench, sizes)
         figures.append(await _growth(bench, sizes.memory_requests))

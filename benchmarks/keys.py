@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from benchmarks.figure import Figure, Sizes, percentile, show
-from benchmarks.world import Site, describe, make_site, request_scope
+from benchmarks.world import Site, api_key, describe, make_site, request_scope
 from gateway_auth.adapters.sql.rows import Column, to_row
 from gateway_auth.asgi.runtime import Runtime
 from gateway_auth.asgi.scope import Reading, ScopeReader
@@ -104,7 +104,7 @@ class _Gateway:
         read, decide = ScopeReader(self._configuration.rules).read, gateway.engine.decide
         taken = []
         for number in numbers:
-            reading = read(request_scope(mint(number).text, PATH))
+            reading = read(request_scope(api_key(mint(number).text), PATH))
             if not isinstance(reading, Reading):
                 raise AssertionError("a request of the benchmark cannot be read")
             started = time.perf_counter()

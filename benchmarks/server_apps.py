@@ -44,3 +44,12 @@ def _config() -> dict[str, Any]:
     with open(os.environ[SITE], encoding="utf-8") as file:
         config: dict[str, Any] = json.load(file)
     return config
+
+
+def peer() -> Starlette:
+    """What teams write without this project: Starlette's AuthenticationMiddleware, and PyJWT on every request."""
+    from benchmarks.peer_pyjwt import middleware
+
+    app = bare()
+    app.user_middleware.insert(0, middleware(_config()))
+    return app

@@ -51,8 +51,8 @@ class Site(Struct, frozen=True):
         return load(self.config)
 
 
-def describe(directory: Path) -> dict[str, object]:
-    """The configuration with its store and pepper in `directory`."""
+def describe(directory: Path, **sections: object) -> dict[str, object]:
+    """The configuration with its store and pepper in `directory`, and more sections."""
     pepper = directory / "pepper"
     pepper.touch(mode=0o600)
     pepper.write_bytes(PEPPER)
@@ -62,6 +62,7 @@ def describe(directory: Path) -> dict[str, object]:
         "secrets": {"pepper": f"file:{pepper}"},
         "roles": {"analyst": ["reports:read"]},
         "routes": [DEMANDING, PLAIN, *OTHERS],
+        **sections,
     }
 
 
@@ -85,7 +86,17 @@ async def make_site(directory: Path) -> Site:
         await store.close()
 
 
-def request_scope(key: str, path: str = PATH) -> Scope:
+def api_key(key: str) -> Header:
+    """The header an API key comes in."""
+    return b"x-api-key", key.encode()
+
+
+def bearer(token: str) -> Header:
+    """The header a token comes in."""
+    return b"authorization", b"Bearer " + token.encode()
+
+
+def request_scope(credential: Header, path: str = PATH, client: str = "127.0.0.1") -> Scope:
     """A scope as a server makes one: every name and value a new object, whose hash nobody has computed yet."""
     headers: list[Header] = [
         (b"host", b"api.example.com"),
@@ -93,7 +104,7 @@ def request_scope(key: str, path: str = PATH) -> Scope:
         (b"accept", b"*/*"),
         (b"accept-encoding", b"gzip, deflate"),
         (b"connection", b"keep-alive"),
-        (b"x-api-key", key.encode()),
+        credential,
         (b"referer", REFERRER.encode()),
     ]
     return {
@@ -101,7 +112,7 @@ def request_scope(key: str, path: str = PATH) -> Scope:
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "server": ("127.0.0.1", 8000),
-        "client": ("127.0.0.1", 40000),
+        "client": (client, 40000),
         "scheme": "http",
         "method": "GET",
         "root_path": "",

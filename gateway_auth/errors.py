@@ -5,6 +5,8 @@ GatewayAuthError
 ├── StoreError             the store answered, but not as needed
 │   ├── StoreUnavailable   an outage: unreachable, locked, full
 │   └── StoreSchemaError   older (run `store upgrade`) or newer than this program
+├── IssuerUnavailable      the keys or the introspection of an issuer cannot be had, and nothing kept may stand in
+├── RedisUnavailable       Redis did not answer as needed, and whether it did what was asked is unknown
 ├── LifecycleError         a management change was refused
 │   ├── NotFound           no such app or key
 │   ├── Conflict           the object's state forbids it
@@ -54,6 +56,21 @@ class StoreUnavailable(StoreError):
 
 class StoreSchemaError(StoreError):
     """The store's schema is older or newer than this program expects."""
+
+
+class IssuerUnavailable(GatewayAuthError):
+    """An outage of an issuer of tokens. Requests that need it get 503, never 401."""
+
+
+class RedisUnavailable(GatewayAuthError):
+    """Redis did not answer, or not as needed. Whether it did what was asked is unknown, so it is not asked again.
+
+    `kind` is one word of a closed set (`adapters/redis/failures.py`), fit for a metric's label.
+    """
+
+    def __init__(self, message: str, kind: str = "error") -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 class LifecycleError(GatewayAuthError):

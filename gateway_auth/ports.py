@@ -1,11 +1,12 @@
 """Every edge to the outside as a small Protocol. What stands behind one is an adapter; each has a memory twin.
 
-A port raises `errors.StoreUnavailable` for an outage and nothing else foreign: adapters translate, once.
+A port raises `errors.StoreUnavailable` (of an issuer: `IssuerUnavailable`) for an outage and nothing else foreign:
+adapters translate, once. Counters that all share raise `RedisUnavailable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -13,6 +14,8 @@ from msgspec import Struct
 
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.limits import LimitOutcome, LimitSet
+from gateway_auth.core.shares import Share
+from gateway_auth.core.token import Revocation
 
 # -- time and chance ---------------------------------------------------------------------------------------------
 
@@ -43,7 +46,7 @@ class KeyReading(Struct, frozen=True):
     app: AppRecord | None = None
 
 
-ChangeKind = Literal["app", "key"]
+ChangeKind = Literal["app", "key", "token"]
 
 
 class Change(Struct, frozen=True):
@@ -78,6 +81,58 @@ class ChangeFeed(Protocol):
     async def changes_since(self, revision: int) -> ChangeBatch: ...
 
 
+class RevocationReading(Struct, frozen=True):
+    """Tokens taken back after some revision, as of `revision`, read in one snapshot. Ended entries may be missing."""
+
+    revision: int
+    revocations: tuple[Revocation, ...] = ()
+
+
+class RevocationStore(Protocol):
+    """Reads which tokens were taken back. Raises StoreUnavailable."""
+
+    async def read_revocations(self, after: int) -> RevocationReading:
+        """Those recorded after revision `after`; 0 for all."""
+        ...
+
+
+# -- issuers of tokens -------------------------------------------------------------------------------------------
+
+
+class VerificationKey(Protocol):
+    """A public or shared key, bound to exactly one algorithm (RFC 8725 section 3.1).
+
+    `algorithm` is the name tokens must use; `key_id` its `kid`, None where the set gives it none.
+    """
+
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def key_id(self) -> str | None: ...
+    def verify(self, signing_input: bytes, signature: bytes) -> bool:
+        """Whether this key made this signature. Never raises, whatever the bytes are."""
+        ...
+
+
+class KeySetSource(Protocol):
+    """Where the keys of one issuer come from: its metadata, an address, a file or the configuration."""
+
+    async def fetch(self) -> Sequence[VerificationKey]:
+        """The usable keys as they are now; unusable ones are left out. Raises IssuerUnavailable."""
+        ...
+
+
+class Introspector(Protocol):
+    """Asks one issuer about opaque tokens (RFC 7662)."""
+
+    async def introspect(self, token: bytes) -> Mapping[str, object] | None:
+        """The claims of an active token, None for any other. Raises IssuerUnavailable."""
+        ...
+
+
+# -- counting ----------------------------------------------------------------------------------------------------
+
+
 class LimitStore(Protocol):
     """Counts. All limits of a request are taken together or none is; `partitions` stand in the order of the limits."""
 
@@ -86,6 +141,66 @@ class LimitStore(Protocol):
         ...
 
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
+
+
+class SlotStore(Protocol):
+    """Lends the slots of a request: all or none. `limits.slots` are meant, `partitions` stand in their order.
+
+    An admitted outcome holds them until they are released; its `status` is what is left of each.
+    """
+
+    def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome | None:
+        """The outcome, or None where it cannot be known without waiting: then `take` is awaited."""
+        ...
+
+    async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
+
+
+class SlotWish(Struct, frozen=True):
+    """One request that asks for a slot of each name. `rooms` is how many may be held of each, by all workers."""
+
+    names: Sequence[bytes]
+    rooms: Sequence[int]
+
+
+class SlotAnswer(Struct, frozen=True):
+    """Whether a wish was granted, and how many slots are left of each of its names."""
+
+    is_granted: bool
+    left: tuple[int, ...]
+
+
+class SlotTable(Protocol):
+    """Where each worker says how many slots it holds, so that all know how many are held. One call at a time.
+
+    What a worker said is believed for `lease_seconds`. Raises RedisUnavailable: then it may have been heard or not.
+    """
+
+    @property
+    def lease_seconds(self) -> float: ...
+
+    async def tell(self, held: Mapping[bytes, int], wishes: Sequence[SlotWish]) -> Sequence[SlotAnswer]:
+        """This worker holds so many of each name, no matter what it said before, and wants those in addition."""
+        ...
+
+
+class LocalLimitStore(Protocol):
+    """Counts in this process alone, so that it never waits."""
+
+    def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
+
+    def note(self, limits: LimitSet, partitions: Sequence[str | int]) -> None:
+        """Count what was admitted elsewhere, each limit by itself and as far as there is room in it."""
+        ...
+
+
+class LiveWorkers(Protocol):
+    """The workers of all nodes that share their counters."""
+
+    @property
+    def share(self) -> Share:
+        """How many live, as far as is known, and which of them this is. Another object only after a change."""
+        ...
 
 
 # -- what management changes -------------------------------------------------------------------------------------
@@ -131,6 +246,18 @@ class Keys(KeyReader, Protocol):
     async def delete(self, key_id: str) -> None: ...
 
 
+class Revocations(Protocol):
+    """The revocations inside one transaction."""
+
+    async def save(self, revocation: Revocation, revision: int) -> None:
+        """Add one, recorded as this revision."""
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Forget those that ended before a time (epoch seconds); returns how many."""
+        ...
+
+
 class Snapshot(Protocol):
     """Apps and keys as they are at one moment, to look at."""
 
@@ -147,6 +274,8 @@ class Transaction(Protocol):
     def apps(self) -> Apps: ...
     @property
     def keys(self) -> Keys: ...
+    @property
+    def revocations(self) -> Revocations: ...
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
         ...

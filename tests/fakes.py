@@ -23,14 +23,17 @@ from gateway_auth.core.rates import Rate, parse_rate
 from gateway_auth.core.request import RequestFacts
 from gateway_auth.core.routes import RouteTable
 from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.core.token import Revocation
 from gateway_auth.engine.api_key import KeyVerifier
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
+from gateway_auth.engine.revocations import RevokedTokens
+from gateway_auth.engine.token_cache import TokenCache
 from gateway_auth.errors import StoreUnavailable
-from gateway_auth.ports import Change, ChangeBatch, ChangeKind, KeyReading
+from gateway_auth.ports import Change, ChangeBatch, ChangeKind, KeyReading, RevocationReading
 
 PEPPER = b"a pepper for tests, 32 bytes and more of it"
 START = 1_700_000_000.0
@@ -63,25 +66,30 @@ class FakeClock:
 
 
 class FakeStore:
-    """ports.KeyStore and ChangeFeed. Answers are of the moment they were asked for, and leave when `hold` lets them.
+    """ports.KeyStore, ChangeFeed and RevocationStore.
 
-    `reads` are the key ids asked for, `polls` how often the log was. `failure` is raised instead of any answer;
-    `key_failure` and `feed_failure` by one half of the store only.
+    Answers are of the moment they were asked for, and leave when `hold` lets them.
+    `reads` are the key ids asked for, `polls` how often the log was, `revocation_reads` after which revisions
+    revocations were. `failure` is raised instead of any answer; `key_failure`, `feed_failure` and `revocation_failure`
+    by one part of the store only.
     """
 
     def __init__(self) -> None:
         self.apps: dict[str, AppRecord] = {}
         self.keys: dict[str, KeyRecord] = {}
         self.log: list[Change] = []
+        self.revocations: list[tuple[int, Revocation]] = []
         self.pruned = 0
         self.batch_size = 1000
         self.reads: list[str] = []
         self.polls = 0
+        self.revocation_reads: list[int] = []
         self.failure: Exception | None = None
         self.key_failure: Exception | None = None
         self.feed_failure: Exception | None = None
+        self.revocation_failure: Exception | None = None
         self.waiting: list[asyncio.Future[None]] = []
-        self._holds_keys = self._holds_feed = False
+        self._holds_keys = self._holds_feed = self._holds_revocations = False
 
     # what management does
 
@@ -111,6 +119,11 @@ class FakeStore:
         del self.apps[app_id]
         return self.changed("app", app_id)
 
+    def revoke(self, revocation: Revocation) -> int:
+        revision = self.changed("token", revocation.id)
+        self.revocations.append((revision, revocation))
+        return revision
+
     def changed(self, kind: ChangeKind, object_id: str) -> int:
         self.log.append(Change(len(self.log) + 1, kind, object_id))
         return len(self.log)
@@ -122,15 +135,15 @@ class FakeStore:
         self.failure = StoreUnavailable("the store is down")
 
     def come_back(self) -> None:
-        self.failure = self.key_failure = self.feed_failure = None
+        self.failure = self.key_failure = self.feed_failure = self.revocation_failure = None
 
-    def hold(self, *, keys: bool = True, feed: bool = False) -> None:
+    def hold(self, *, keys: bool = True, feed: bool = False, revocations: bool = False) -> None:
         """From now on answers wait."""
-        self._holds_keys, self._holds_feed = keys, feed
+        self._holds_keys, self._holds_feed, self._holds_revocations = keys, feed, revocations
 
     def release(self) -> None:
         """Let the waiting answers go, and hold no more."""
-        self._holds_keys = self._holds_feed = False
+        self._holds_keys = self._holds_feed = self._holds_revocations = False
         while self.waiting:
             self.let_one_go()
 
@@ -166,6 +179,13 @@ class FakeStore:
         await self._leave(self._holds_feed)
         self._fail(self.feed_failure)
         return batch
+
+    async def read_revocations(self, after: int) -> RevocationReading:
+        self.revocation_reads.append(after)
+        reading = RevocationReading(self.revision, tuple(entry for at, entry in self.revocations if at > after))
+        await self._leave(self._holds_revocations)
+        self._fail(self.revocation_failure)
+        return reading
 
     async def _leave(self, is_held: bool) -> None:
         if is_held:
@@ -334,7 +354,11 @@ class World:
         self.store.apps.setdefault("app_1", an_app())
         ruleset = RuleSet(policies=self.policies, routes=RouteTable(self.policies), brake=self.brake_rate, **self.rules)
         self.cache = PrincipalCache(self.clock, max_keys=self.max_keys, max_unknown=self.max_unknown)
-        self.changes = ChangeFollower(self.store, self.clock, self.cache.forget, self.max_stale_seconds)
+        self.proven = TokenCache()
+        self.revoked = RevokedTokens(self.store, self.clock, self.proven.discard_where)
+        self.changes = ChangeFollower(
+            self.store, self.clock, self.cache.forget, self.max_stale_seconds, learn=self.revoked.apply
+        )
         self.verifier = KeyVerifier(
             ruleset, self.peppers, self.store, self.cache, self.changes, fingerprinter(b"process"), self.clock,
             self.cache_seconds,

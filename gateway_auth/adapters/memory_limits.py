@@ -72,6 +72,14 @@ class MemoryLimitStore:
             windows.append(window or counters.add(partition))
         return take_all(limits, windows, now, utc)
 
+    def note(self, limits: LimitSet, partitions: Sequence[str | int]) -> None:
+        """Count what was admitted elsewhere, each limit by itself and as far as there is room in it."""
+        now = int(self._clock.monotonic() * MICROSECONDS)
+        utc = int(self._clock.now() * MICROSECONDS) if limits.is_utc_needed else 0
+        for counters, partition, cost in zip(self._of[limits], partitions, limits.costs):  # noqa: B905 (as above)
+            window = counters[partition] if now < counters.rotate_at else counters.age(now, partition)
+            (window or counters.add(partition)).take(cost, now, utc)
+
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """The same, for callers that wait."""
         return self.take_now(limits, partitions)

@@ -1,4 +1,4 @@
-"""The store in memory: apps, keys, change log and audit of one process. The twin of `adapters.sql`.
+"""The store in memory: apps, keys, revocations, change log and audit of one process. The twin of `adapters.sql`.
 
 A transaction writes beside what readers see and takes its place at the end, so nobody sees a half of it.
 """
@@ -6,17 +6,20 @@ A transaction writes beside what readers see and takes its place at the end, so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Generic, TypeVar
 
 from gateway_auth.core.keys import AppRecord, KeyRecord
-from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading
+from gateway_auth.core.token import Revocation
+from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, RevocationReading
 
 MAX_BATCH = 1000
 
 R = TypeVar("R", bound=AppRecord | KeyRecord)
+
+Recorded = tuple[int, Revocation]
 
 
 class _Staged(Generic[R]):
@@ -61,12 +64,36 @@ class MemoryKeys(_Staged[KeyRecord]):
         return list(islice(chosen, limit))
 
 
+class MemoryRevocations:
+    """ports.Revocations. `kept` is what there is after the transaction, each with the revision it was recorded as."""
+
+    def __init__(self, there: Iterable[Recorded]) -> None:
+        self.kept = list(there)
+
+    async def save(self, revocation: Revocation, revision: int) -> None:
+        """Add one, recorded as this revision."""
+        self.kept.append((revision, revocation))
+
+    async def prune(self, before: float) -> int:
+        """Forget those that ended before a time; returns how many."""
+        count = len(self.kept)
+        self.kept = [(revision, entry) for revision, entry in self.kept if entry.expires_at >= before]
+        return count - len(self.kept)
+
+
 class MemoryTransaction:
     """ports.Transaction."""
 
-    def __init__(self, apps: Mapping[str, AppRecord], keys: Mapping[str, KeyRecord], revision: int) -> None:
+    def __init__(
+        self,
+        apps: Mapping[str, AppRecord],
+        keys: Mapping[str, KeyRecord],
+        revocations: Iterable[Recorded],
+        revision: int,
+    ) -> None:
         self.apps = MemoryApps(apps)
         self.keys = MemoryKeys(keys)
+        self.revocations = MemoryRevocations(revocations)
         self.events: list[AuditEvent] = []
         self._revision = revision
 
@@ -77,12 +104,13 @@ class MemoryTransaction:
 
 
 class MemoryRegistry:
-    """ports.KeyStore, ChangeFeed and Registry. `audit` is what was recorded, oldest first."""
+    """ports.KeyStore, ChangeFeed, RevocationStore and Registry. `audit` is what was recorded, oldest first."""
 
     def __init__(self) -> None:
         self.audit: list[AuditEvent] = []
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
+        self._revocations: list[Recorded] = []
         self._pruned = 0
         self._turn = asyncio.Lock()
 
@@ -107,6 +135,11 @@ class MemoryRegistry:
         )
         return ChangeBatch(changes[-1].revision if changes else current, changes)
 
+    async def read_revocations(self, after: int) -> RevocationReading:
+        """Those recorded after revision `after`; 0 for all."""
+        found = tuple(entry for revision, entry in self._revocations if revision > after)
+        return RevocationReading(len(self.audit), found)
+
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""
         old = [number for number, event in enumerate(self.audit, 1) if event.at < before]
@@ -117,17 +150,18 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(dict(self._apps), dict(self._keys), len(self.audit))
+        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, len(self.audit))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
-            transaction = MemoryTransaction(self._apps, self._keys, len(self.audit))
+            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self.audit))
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
+            self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
 
     async def close(self) -> None:

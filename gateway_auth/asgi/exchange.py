@@ -6,16 +6,21 @@ The way back adds our headers to the app's answer, or puts a later refusal in it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
+from gateway_auth.asgi.scope import Reading
 from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
 from gateway_auth.core.decision import Allow, Deny, Reason
-from gateway_auth.core.network import Address, format_address
+from gateway_auth.core.network import format_address
 from gateway_auth.core.outcome import deny_outcome, limit_headers
 from gateway_auth.core.principal import Principal
 from gateway_auth.errors import BodyTooLarge
+
+if TYPE_CHECKING:
+    from gateway_auth.asgi.gate import Gate
 
 SCOPE_KEY = "gateway_auth"
 
@@ -38,8 +43,8 @@ class Exchange(Struct, eq=False):
     decision: Allow
     request_id: str
     request_id_header: Header
-    client: Address | None
-    realm: str
+    gate: Gate
+    reading: Reading
     server_scope: Scope
     server_send: Send
     denial: Deny | None = None
@@ -59,7 +64,8 @@ class Exchange(Struct, eq=False):
     @property
     def client_address(self) -> str | None:
         """The client's address as text, None where there is none."""
-        return format_address(self.client) if self.client is not None else None
+        client = self.reading.facts.client
+        return format_address(client) if client is not None else None
 
     def send(self, message: Message) -> Awaitable[None]:
         """What the app sends by."""
@@ -96,7 +102,9 @@ class Exchange(Struct, eq=False):
     async def _replace(self, denial: Deny) -> None:
         """Send the gateway's own answer instead of the app's."""
         self.has_started = self.is_replaced = True
-        outcome = deny_outcome(denial, self.realm, self.request_id)
+        gate = self.gate
+        metadata_url = gate.metadata_url(self.server_scope, self.reading)
+        outcome = deny_outcome(denial, gate.realm, self.request_id, metadata_url)
         if self.server_scope["type"] == "websocket":
             await refuse_websocket(self.server_scope, self.server_send, outcome, denial.reason)
         else:

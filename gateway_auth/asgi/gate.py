@@ -6,7 +6,9 @@ from asyncio import get_running_loop
 
 from gateway_auth.asgi.credentials import Credentials
 from gateway_auth.asgi.request_id import request_ids
-from gateway_auth.asgi.scope import ScopeReader
+from gateway_auth.asgi.resource import ResourceGuide
+from gateway_auth.asgi.scope import Reading, ScopeReader
+from gateway_auth.asgi.types import Scope
 from gateway_auth.bootstrap import Gateway
 from gateway_auth.core.headers import API_KEY, AUTHORIZATION
 from gateway_auth.core.memo import Memo
@@ -20,8 +22,8 @@ class Gate:
     """One per event loop and configuration. `credentials` remembers `request.auth` of each principal."""
 
     __slots__ = (
-        "_kinds", "_marker", "credentials", "engine", "max_body_bytes", "next_id", "reader", "realm", "recorder",
-        "running_loop",
+        "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "reader", "realm",
+        "recorder", "running_loop",
     )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
@@ -32,10 +34,15 @@ class Gate:
         self.engine = gateway.engine
         self.recorder = gateway.recorder
         self.realm = rules.realm
+        self.guide = ResourceGuide(rules)
         self.max_body_bytes = rules.max_body_bytes
         self.credentials: Memo[Principal, Credentials] = Memo(Credentials, MAX_CREDENTIALS)
         self._kinds = rules.headers
         self._marker = rules.key_format.marker
+
+    def metadata_url(self, scope: Scope, reading: Reading | None) -> str:
+        """The address of the resource metadata for a challenge; empty where there is none to tell."""
+        return self.guide.url_for(scope, reading) if reading is not None else ""
 
     def may_hold_key(self, value: bytes) -> bool:
         """Whether an Authorization header is, or is meant as, one for us: by its scheme or by a key anywhere in it."""

@@ -64,12 +64,13 @@ class GatewayAuth:
             await self._refuse(gate, scope, send, decision, reading, request_id)
             return
         request_id_header = (b"x-request-id", request_id.encode())
-        exchange = Exchange(decision, request_id, request_id_header, reading.facts.client, gate.realm, scope, send)
+        exchange = Exchange(decision, request_id, request_id_header, gate, reading, scope, send)
         if reading.facts.body_bytes is None:
             receive = exchange.cap_body(receive, gate.max_body_bytes)
+        app = gate.guide if decision.policy.is_metadata else self.app
         failure = None
         try:
-            await self.app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
+            await app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
         except Exception as error:  # noqa: BLE001  # raised again, unless it is how a refusal inside the app ended
             failure = error
         if failure is not None or exchange.denial is not None:
@@ -91,7 +92,7 @@ class GatewayAuth:
     ) -> None:
         facts, client_request_id = (reading.facts, reading.client_request_id) if reading else (None, "")
         gate.recorder.record(denial, facts, request_id, client_request_id)
-        outcome = deny_outcome(denial, gate.realm, request_id)
+        outcome = deny_outcome(denial, gate.realm, request_id, gate.metadata_url(scope, reading))
         if scope["type"] == "websocket":
             await refuse_websocket(scope, send, outcome, denial.reason)
         else:

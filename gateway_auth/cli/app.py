@@ -17,6 +17,7 @@ from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
 from gateway_auth.cli.serve import serve
 from gateway_auth.cli.store import store
+from gateway_auth.cli.tokens import tokens
 
 app = typer.Typer(
     name="gateway-auth",
@@ -44,6 +45,7 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 
 @apps.callback()
 @keys.callback()
+@tokens.callback()
 @configuration.callback()
 @store.callback()
 def in_group(config: Config = "") -> None:
@@ -55,5 +57,6 @@ for command in (init, demo, serve, doctor):
     app.command()(command)
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
+app.add_typer(tokens, name="tokens")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")

@@ -9,6 +9,8 @@ import typer
 from gateway_auth.cli.failures import CommandFailed, CommandRefused
 
 MAX_KEY_BYTES = 4096
+MAX_TOKEN_BYTES = 16384
+"""Twice what any token may have: which are too long is not said here."""
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -21,13 +23,22 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def read_key() -> str:
     """The key on stdin; asked for, unseen, where a person sits there. Never from the command line, which others see."""
+    return _read_secret("key", MAX_KEY_BYTES).decode("utf-8", "replace")
+
+
+def read_token() -> bytes:
+    """The token on stdin, likewise."""
+    return _read_secret("token", MAX_TOKEN_BYTES)
+
+
+def _read_secret(what: str, max_bytes: int) -> bytes:
     if sys.stdin.isatty():
         from getpass import getpass
 
-        return getpass("Key: ")
-    piped = sys.stdin.buffer.read(MAX_KEY_BYTES + 1)
-    if len(piped) > MAX_KEY_BYTES:
-        raise CommandRefused("stdin holds more than one key; write exactly the key to it")
+        return getpass(f"{what.capitalize()}: ").encode("utf-8", "surrogateescape")
+    piped = sys.stdin.buffer.read(max_bytes + 1)
+    if len(piped) > max_bytes:
+        raise CommandRefused(f"stdin holds more than one {what}; write exactly the {what} to it")
     if not piped.strip():
-        raise CommandRefused("stdin is empty; write the key to it")
-    return piped.decode("utf-8", "replace")
+        raise CommandRefused(f"stdin is empty; write the {what} to it")
+    return piped

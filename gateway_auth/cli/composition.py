@@ -6,6 +6,7 @@ from functools import partial
 
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
+from gateway_auth.bootstrap.shared import refuse_unusable
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
 from gateway_auth.proxy import InvalidUpstream, ProxyApp, parse_upstream
@@ -23,6 +24,7 @@ def build_app(configuration: Configuration) -> GatewayAuth:
 
 def refuse_unservable(configuration: Configuration) -> None:
     """Raises ConfigError with everything that a middleware could do with this configuration and a proxy cannot."""
+    refuse_unusable(configuration.redis)
     problems = [
         Problem(f"routes.{route_id}.upstream", "is missing, and so is gateway.upstream: there is nowhere to forward to")
         for route_id in configuration.routes_without_upstream()
@@ -38,6 +40,18 @@ def refuse_unservable(configuration: Configuration) -> None:
             problems.append(Problem(path, str(error)))
     if problems:
         raise ConfigError(problems)
+
+
+def refuse_uncounted(configuration: Configuration, *, is_local_accepted: bool) -> None:
+    """Raises ConfigError where several workers would each count limits by themselves, and nobody said they may."""
+    if is_local_accepted or configuration.workers == 1 or configuration.redis is not None:
+        return
+    if configuration.has_limits():
+        message = (
+            f"is {configuration.workers}, and limits are counted in each process: up to {configuration.workers} times"
+            " each would be admitted. Add [redis], or serve with one worker, or accept that with --local-limits"
+        )
+        raise ConfigError([Problem("gateway.workers", message)])
 
 
 def unserved_websockets(configuration: Configuration) -> list[str]:

@@ -22,6 +22,7 @@ _OPTIONS = {
     "deny_networks": "--deny-network",
     "allow_referrers": "--allow-referrer",
     "allow_requests": "--allow-request",
+    "token": "--token-stdin",
 }
 _ARGUMENTS = frozenset(("name", "scope"))
 

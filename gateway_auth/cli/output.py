@@ -20,6 +20,7 @@ WIDE = 500
 """Columns of a table that no terminal shows: nothing is cut off or folded in a pipe."""
 
 _SECRET = re.compile(r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.[\w-]*", re.ASCII)
 _STYLES = {
     "active": "green", "ok": "green", "passes": "green",
     "disabled": "yellow", "expired": "yellow", "warning": "yellow", "depends": "yellow",
@@ -33,8 +34,8 @@ def inert(text: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """`text` with the secret of everything that looks like an API key taken out."""
-    return _SECRET.sub(r"\1_[redacted]", text)
+    """`text` with the secret of everything that looks like an API key taken out, and what looks like a JWT whole."""
+    return _TOKEN.sub("[redacted]", _SECRET.sub(r"\1_[redacted]", text))
 
 
 def tell(line: str = "") -> None:
@@ -48,7 +49,7 @@ def note(line: str = "") -> None:
 
 
 def complain(line: str) -> None:
-    """A line about what went wrong. It may repeat what was typed, so it is freed of keys."""
+    """A line about what went wrong. It may repeat what was typed, so it is freed of secrets."""
     sys.stdout.flush()
     sys.stderr.write(f"gateway-auth: {redacted(inert(line))}\n")
 

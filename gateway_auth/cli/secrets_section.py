@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,16 +25,26 @@ def read_secrets(config: str) -> SecretsSection:
     """Of a configuration that loads."""
     found = read(config)
     apply_environment(found.tables, os.environ)
-    section = found.tables.get("secrets")
-    keyring, _ = open_keyring(section, os.environ, found.folder)
+    keyring, _ = open_keyring(found.tables, os.environ, found.folder)
     peppers = [keyring.pepper, *keyring.previous_peppers]
-    references = [str(reference) for reference in _flat(section)]
+    references = [str(reference) for reference in (*_texts(found.tables.get("secrets")), *_of_issuers(found.tables))]
     return SecretsSection(
         tuple(found.folder / text.removeprefix("file:") for text in references if text.startswith("file:")),
         frozenset(pepper_id(pepper.reveal()) for pepper in peppers if pepper is not None),
     )
 
 
-def _flat(section: object) -> list[object]:
+def _texts(section: object) -> list[object]:
     values = section.values() if isinstance(section, dict) else ()
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def _of_issuers(tables: Mapping[str, object]) -> list[object]:
+    issuers = tables.get("issuers")
+    found: list[object] = []
+    for issuer in issuers if isinstance(issuers, list) else ():
+        table = issuer if isinstance(issuer, dict) else {}
+        introspection = table.get("introspection")
+        found.append(table.get("secret"))
+        found.append(introspection.get("client_secret") if isinstance(introspection, dict) else None)
+    return found

@@ -21,6 +21,13 @@ def serve(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Instead of gateway.listen.")] = "",
     upstream: Annotated[str, typer.Option(metavar="URL", help="Instead of gateway.upstream.")] = "",
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of gateway.workers.")] = None,
+    local_limits: Annotated[
+        bool,
+        typer.Option(
+            "--local-limits",
+            help="Without [redis], let each of several workers count limits by itself: more is admitted.",
+        ),
+    ] = False,
     log_level: Annotated[
         Level, typer.Option(metavar="debug|info|warning|error", help="What is logged: this and what is worse.")
     ] = "info",
@@ -31,9 +38,10 @@ def serve(
     SIGHUP reads routes, plans, roles and secrets again, with new workers; a configuration with problems is not taken.
     """
     import logging.config
+    from functools import partial
 
     require_server()
-    from gateway_auth.cli.composition import refuse_unservable, unserved_websockets
+    from gateway_auth.cli.composition import refuse_uncounted, refuse_unservable, unserved_websockets
     from gateway_auth.cli.listening import refuse_taken, resolve
     from gateway_auth.cli.logs import log_settings
     from gateway_auth.cli.server import run_server
@@ -46,6 +54,7 @@ def serve(
     }
     configuration = load(config, overrides=overrides)
     refuse_unservable(configuration)
+    refuse_uncounted(configuration, is_local_accepted=local_limits)
     _open_store(configuration)
     host, port = configuration.listen
     address = resolve(host, port)
@@ -54,7 +63,8 @@ def serve(
     for route_id in unserved_websockets(configuration):
         message = "route %s: WebSocket upgrades are refused, the standalone proxy cannot forward them yet"
         logging.getLogger("gateway_auth.serve").warning(message, route_id)
-    raise typer.Exit(run_server(address, port, configuration.workers, log_level, config, overrides))
+    check = partial(refuse_uncounted, is_local_accepted=local_limits)
+    raise typer.Exit(run_server(address, port, configuration.workers, log_level, config, overrides, check))
 
 
 def require_server() -> None:

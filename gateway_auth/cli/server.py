@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from types import FrameType
@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from gateway_auth.cli.composition import refuse_unservable
 from gateway_auth.cli.logs import log_settings
 from gateway_auth.cli.worker import worker_app
-from gateway_auth.config import load
+from gateway_auth.config import Configuration, load
 from gateway_auth.errors import ConfigError
 
 STOP_SECONDS = 20
@@ -38,8 +38,19 @@ HTTP1 = HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS, max_buffer_size=MAX
 logger = logging.getLogger("gateway_auth.serve")
 
 
-def run_server(address: str, port: int, workers: int, level: str, config: str, overrides: Mapping[str, object]) -> int:
-    """Serve until SIGTERM or SIGINT, then let requests in flight finish. Returns the exit code."""
+def run_server(
+    address: str,
+    port: int,
+    workers: int,
+    level: str,
+    config: str,
+    overrides: Mapping[str, object],
+    check: Callable[[Configuration], None],
+) -> int:
+    """Serve until SIGTERM or SIGINT, then let requests in flight finish. Returns the exit code.
+
+    `check` raises ConfigError for a configuration, read again, that must not be served.
+    """
     server = Granian(
         "gateway-auth",
         address=address,
@@ -62,7 +73,7 @@ def run_server(address: str, port: int, workers: int, level: str, config: str, o
     )
 
     def reload(number: int, frame: FrameType | None) -> None:
-        if can_be_served(config, overrides):
+        if can_be_served(config, overrides, check):
             server.signal_handler_reload()  # type: ignore[no-untyped-call]  # as Granian left it
 
     # After Granian has set its own, which would replace working workers by some that cannot start.
@@ -75,10 +86,12 @@ def run_server(address: str, port: int, workers: int, level: str, config: str, o
     return 0
 
 
-def can_be_served(config: str, overrides: Mapping[str, object]) -> bool:
+def can_be_served(config: str, overrides: Mapping[str, object], check: Callable[[Configuration], None]) -> bool:
     """Whether new workers could start from the file as it is now; else the log says why not."""
     try:
-        refuse_unservable(load(config, overrides=overrides))
+        configuration = load(config, overrides=overrides)
+        refuse_unservable(configuration)
+        check(configuration)
     except ConfigError as error:
         for problem in error.problems:
             logger.error("the configuration was not read again: %s", problem)

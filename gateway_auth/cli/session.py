@@ -1,9 +1,10 @@
-"""What the commands on apps and keys work with: configuration, store and use cases, open for one command."""
+"""What the commands on apps, keys and tokens work with: configuration, store and use cases, open for one command."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway_auth.errors import Conflict, NotFound
@@ -12,8 +13,24 @@ if TYPE_CHECKING:
     from gateway_auth.adapters.sql import SqlStore
     from gateway_auth.config import Configuration
     from gateway_auth.core.keys import AppRecord
+    from gateway_auth.ports import Transaction
 
 T = TypeVar("T")
+
+
+class _Registry:
+    """`ports.Registry` around the store, which notices whether anything was changed."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.is_changed = False
+        self.reading = store.reading
+        self._store = store
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._store.transaction() as transaction:
+            yield transaction
+        self.is_changed = True
 
 
 class Session:
@@ -21,20 +38,33 @@ class Session:
 
     def __init__(self, configuration: Configuration, store: SqlStore) -> None:
         from gateway_auth.adapters.system import SystemClock, SystemRandom
+        from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.lifecycle.apps import ManageApps
+        from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
+        from gateway_auth.lifecycle.tokens import ManageTokens
 
+        rules = configuration.rules
         clock, random = SystemClock(), SystemRandom()
         self.actor = actor()
-        self.apps = ManageApps(store, clock, random, configuration.rules.plans)
+        self._registry = registry = _Registry(store)
+        self.apps = ManageApps(registry, clock, random, rules.plans)
         self.keys = ManageKeys(
-            store,
+            registry,
             clock,
             random,
-            key_format=configuration.rules.key_format,
+            key_format=rules.key_format,
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
         )
+        self.key_format = rules.key_format
+        self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
+        self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether anything was changed through it."""
+        return self._registry.is_changed
 
     async def find_app(self, named: str) -> AppRecord:
         """The app of this id, or the only one of this name. Raises NotFound, or Conflict where several have it."""
@@ -61,10 +91,15 @@ def with_session(config: str, use: Callable[[Session], Awaitable[T]]) -> T:
 
     async def open_and_use() -> T:
         store = SqlStore(configuration.store_url)
+        session = Session(configuration, store)
         try:
-            return await use(Session(configuration, store))
+            return await use(session)
         finally:
             await store.close()
+            if session.has_changed and configuration.redis is not None:
+                from gateway_auth.bootstrap.shared import tell_of_change
+
+                await tell_of_change(configuration.redis)
 
     return asyncio.run(open_and_use())
 

@@ -6,15 +6,24 @@ from gateway_auth.config.addresses import is_loopback, parse_listen
 from gateway_auth.config.networks import EVERYBODY_IPV4, PUBLIC_IPV6, covers
 from gateway_auth.config.problems import problem
 from gateway_auth.config.schema import GatewayTable
+from gateway_auth.config.schema_issuers import RedisTable
 from gateway_auth.config.schema_routes import LimitTable, RouteTable
+from gateway_auth.config.secret import HOW_TO_MAKE_KEY
 from gateway_auth.errors import Problem
 
 
-def find_warnings(gateway: GatewayTable, routes: list[RouteTable], plans: dict[str, list[LimitTable]]) -> list[Problem]:
-    """Warnings about a configuration without problems."""
+def find_warnings(
+    gateway: GatewayTable,
+    routes: list[RouteTable],
+    plans: dict[str, list[LimitTable]],
+    redis: RedisTable | None,
+    *,
+    can_seal: bool,
+) -> list[Problem]:
+    """Warnings about a configuration without problems. `can_seal`: there is an encryption key."""
     return [
         *_about_gateway(gateway),
-        *_about_workers(gateway, routes, plans),
+        *(_about_workers(gateway, routes, plans) if redis is None else _about_redis(can_seal)),
         *_about_routes(routes),
         *_about_plans(routes, plans),
     ]
@@ -38,8 +47,15 @@ def _about_workers(
 ) -> list[Problem]:
     if gateway.workers == 1 or not (any(plans.values()) or any(route.limits for route in routes)):
         return []
-    message = f"limits are counted in each process: up to {gateway.workers} times each is admitted; 1 is exact"
-    return [problem(("gateway", "workers"), message)]
+    message = f"limits are counted in each process: up to {gateway.workers} times each is admitted"
+    return [problem(("gateway", "workers"), f"{message}; 1 is exact, and so is any number with [redis]")]
+
+
+def _about_redis(can_seal: bool) -> list[Problem]:
+    if can_seal:
+        return []
+    message = f"is missing: keys are not shared through Redis, each worker reads them from the store; {HOW_TO_MAKE_KEY}"
+    return [problem(("secrets", "encryption_key"), message)]
 
 
 def _about_routes(routes: list[RouteTable]) -> list[Problem]:

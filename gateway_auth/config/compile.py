@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from gateway_auth.config.addresses import absolute_store_url, parse_listen
 from gateway_auth.config.advice import find_warnings
-from gateway_auth.config.configuration import ApiKeySettings, Configuration
+from gateway_auth.config.compile_issuers import compile_issuer, kinds_of
+from gateway_auth.config.configuration import ApiKeySettings, Configuration, IssuerSettings, RedisSettings
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
 from gateway_auth.config.schema import ApiKeysTable, GatewayTable
+from gateway_auth.config.schema_issuers import RedisTable
 from gateway_auth.config.schema_routes import LimitTable, RouteTable
 from gateway_auth.config.source import Source
 from gateway_auth.core.cachekey import limit_key
@@ -22,13 +24,11 @@ from gateway_auth.core.network import UNIX_PEER, AddressSet
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.rates import parse_rate
 from gateway_auth.core.referrer import ReferrerPattern
+from gateway_auth.core.resource import metadata_policies
 from gateway_auth.core.routes import RouteTable as CompiledRoutes
 from gateway_auth.core.ruleset import RuleSet
 
 __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
-
-CONFIGURED_KINDS: frozenset[CredentialKind] = frozenset(("api_key",))
-"""What a route accepts that names no kinds. Issuers will add theirs."""
 
 
 def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
@@ -37,9 +37,17 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
     if gateway is None or store is None or api_keys is None or keyring.pepper is None:
         raise AssertionError("compiled although there are problems")
     routes = [piece.table for piece in examined.routes if piece.table is not None]
+    issuers = tuple(
+        compile_issuer(piece.table, keyring.of_issuers[position], source.folder)
+        for position, piece in enumerate(examined.issuers)
+        if piece.table is not None
+    )
     plans = {name: piece.table.limits for name, piece in examined.plans.items() if piece.table is not None}
+    redis = examined.redis.table if examined.redis is not None else None
     return Configuration(
-        rules=_compile_rules(gateway, api_keys, routes, plans, examined.roles),
+        rules=_compile_rules(gateway, api_keys, routes, plans, examined.roles, issuers),
+        issuers=issuers,
+        redis=_compile_redis(redis) if redis is not None else None,
         peppers=PepperRing(keyring.pepper.reveal(), [secret.reveal() for secret in keyring.previous_peppers]),
         encryption_key=keyring.encryption_key,
         listen=parse_listen(gateway.listen),
@@ -54,8 +62,12 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             unused_after_days=api_keys.unused_after_days,
         ),
         source=source.name,
-        warnings=tuple(find_warnings(gateway, routes, plans)),
+        warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
+
+
+def _compile_redis(redis: RedisTable) -> RedisSettings:
+    return RedisSettings(url=redis.url, timeout_seconds=redis.timeout_seconds, key_prefix=redis.key_prefix)
 
 
 def _compile_rules(
@@ -64,8 +76,12 @@ def _compile_rules(
     routes: list[RouteTable],
     plans: dict[str, list[LimitTable]],
     scopes_of: dict[str, tuple[str, ...]],
+    issuers: tuple[IssuerSettings, ...],
 ) -> RuleSet:
-    policies = tuple(_compile_route(route) for route in routes)
+    kinds = kinds_of(issuers)
+    policies = tuple(_compile_route(route, kinds) for route in routes)
+    if issuers:
+        policies += metadata_policies(policies)
     return RuleSet(
         realm=gateway.realm,
         key_format=KeyFormat(api_keys.prefix),
@@ -77,20 +93,22 @@ def _compile_rules(
         max_body_bytes=gateway.max_body_bytes,
         policies=policies,
         routes=CompiledRoutes(policies),
-        credentials=CONFIGURED_KINDS,
+        credentials=kinds,
         brake=parse_rate(gateway.failed_auth.rate) if gateway.failed_auth is not None else None,
         scopes_of=scopes_of,
         plans={name: _compile_limits("plan", name, limits) for name, limits in plans.items()},
+        issuers=tuple(settings.rules for settings in issuers),
+        resource=gateway.resource,
     )
 
 
-def _compile_route(route: RouteTable) -> Policy:
+def _compile_route(route: RouteTable, kinds: frozenset[CredentialKind]) -> Policy:
     return Policy(
         id=route.id,
         path=route.path,
         methods=frozenset(route.methods) if route.methods is not None else None,
         access=route.access,
-        credentials=frozenset(route.credentials) if route.credentials is not None else CONFIGURED_KINDS,
+        credentials=frozenset(route.credentials) if route.credentials is not None else kinds,
         scopes=frozenset(route.scopes),
         any_scopes=frozenset(route.any_scopes),
         roles=frozenset(route.roles),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gateway_auth.config.secret import Secret
+from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.errors import Problem
@@ -16,6 +17,46 @@ class ApiKeySettings(Struct, frozen=True, kw_only=True):
     cache_seconds: int = 30
     max_lifetime_days: int = 0
     unused_after_days: int = 90
+
+
+class IntrospectionSettings(Struct, frozen=True, kw_only=True):
+    """How an issuer is asked about opaque tokens (RFC 7662)."""
+
+    url: str
+    client_id: str
+    client_secret: Secret
+    cache_seconds: int = 30
+    negative_cache_seconds: int = 5
+
+
+class IssuerSettings(Struct, frozen=True, kw_only=True):
+    """One issuer: the rules its tokens are judged by, and where its keys come from.
+
+    At most one of `is_discovered`, `jwks_url`, `jwks_file` (an absolute path) and `secret` is set; none where tokens
+    are introspected only.
+    """
+
+    rules: Issuer
+    is_discovered: bool = False
+    jwks_url: str | None = None
+    jwks_file: str | None = None
+    secret: Secret | None = None
+    introspection: IntrospectionSettings | None = None
+    keys_max_age_seconds: int = 3600
+
+
+class RedisSettings(Struct, frozen=True, kw_only=True):
+    """Where all nodes share counters, keys and news of changes. `url` may hold a password."""
+
+    url: str
+    timeout_seconds: float = 0.05
+    key_prefix: str = "gwa"
+
+    def __repr__(self) -> str:
+        return f"RedisSettings(key_prefix={self.key_prefix!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("key_prefix", self.key_prefix)]
 
 
 class Configuration(Struct, frozen=True, kw_only=True, eq=False):
@@ -36,14 +77,21 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     store_url: str
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
+    issuers: tuple[IssuerSettings, ...] = ()
+    redis: RedisSettings | None = None
     source: str | None = None
     warnings: tuple[Problem, ...] = ()
+
+    def has_limits(self) -> bool:
+        """Whether any route or plan limits anything."""
+        rules = self.rules
+        return any(policy.limits for policy in rules.policies) or any(rules.plans.values())
 
     def routes_without_upstream(self) -> tuple[str, ...]:
         """Ids of the routes a standalone proxy cannot forward: no upstream is named, nor a default one."""
         if self.default_upstream is not None:
             return ()
-        return tuple(policy.id for policy in self.rules.policies if policy.upstream is None)
+        return tuple(policy.id for policy in self.rules.policies if policy.upstream is None and not policy.is_metadata)
 
     def __repr__(self) -> str:
         # The store's address may hold a password, so fields are shown by choice and never by default.

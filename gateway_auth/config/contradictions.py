@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from gateway_auth.config.contradictions_issuers import find_issuer_contradictions
 from gateway_auth.config.examine import Examined, Piece
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.problems import problem
@@ -12,12 +15,13 @@ from gateway_auth.core.routes import find_conflicts
 from gateway_auth.errors import Problem
 
 
-def find_contradictions(examined: Examined) -> list[Problem]:
+def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
     """Every contradiction among the pieces that fit the schema."""
     return [
         *_repeated_ids(examined.routes),
         *_unreachable(examined.routes),
         *_unverifiable(examined.routes, examined.issuers),
+        *find_issuer_contradictions(examined.issuers, folder),
         *_header_with_two_meanings(examined),
     ]
 
@@ -50,6 +54,7 @@ def _methods(route: RouteTable) -> frozenset[str] | None:
 
 
 def _unverifiable(routes: list[Piece[RouteTable]], issuers: list[Piece[IssuerTable]]) -> list[Problem]:
+    """Routes that accept tokens although nobody gives any out."""
     if issuers:
         return []
     return [

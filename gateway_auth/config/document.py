@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from gateway_auth.config import shape
 from gateway_auth.config.introduction import INTRODUCTION
-from gateway_auth.config.not_yet import UNSUPPORTED, UNSUPPORTED_CHOICES
+from gateway_auth.config.not_yet import UNSUPPORTED_CHOICES
 from gateway_auth.config.overlay import environment_name
 from gateway_auth.config.schema import Document
 from gateway_auth.config.shape import Path
@@ -49,8 +49,6 @@ def render_reference() -> str:
 def _render_section(name: str, field: FieldInfo) -> Iterator[str]:
     yield f"### {_heading(name, field.annotation)}"
     yield str(field.description)
-    if name in UNSUPPORTED:
-        yield f"**Not yet:** {UNSUPPORTED[name]}."
     model = _innermost(field.annotation)
     if model is None:
         yield _names_table(name, field)

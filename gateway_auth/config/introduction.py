@@ -127,7 +127,35 @@ working and are digested anew when they are used. Remove the old one when none i
 python -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())"
 ```
 
-A password in `store.url` belongs into the environment: `GATEWAY_AUTH_STORE__URL=postgresql://…`.
+A password in `store.url` or `redis.url` belongs into the environment: `GATEWAY_AUTH_STORE__URL=postgresql://…`.
+
+## Several workers and nodes
+
+With `[redis]` any number of workers on any number of nodes count limits together: a limit is never exceeded while
+Redis keeps its data. They are told of a changed key at once, and read it once for all. What is kept of keys in Redis is
+sealed with `secrets.encryption_key`; without one nothing is kept there, and each worker reads the store.
+
+```toml
+[redis]
+url = "redis://127.0.0.1:6379/0"
+
+[secrets]
+pepper = "env:GATEWAY_AUTH_PEPPER"
+encryption_key = "env:GATEWAY_AUTH_ENCRYPTION_KEY"
+```
+
+Redis may be down when a gateway starts, and go down while it serves. Each limit says what then becomes of it:
+
+- `local`: each worker admits its share, the limit divided by the workers alive, in whole requests;
+- `deny`: 503 with `Retry-After`;
+- `allow`: the limit is not applied, nor told in headers.
+
+If one limit of a request says `deny`, the request is refused. The first requests wait `timeout_seconds` at most,
+later ones do not wait; counting in Redis goes on within a second of its return. Set its `maxmemory-policy` to
+`noeviction`: an evicted counter begins anew.
+
+Without `[redis]` each worker counts by itself, and `serve` starts more than one only where nothing is limited, or with
+`--local-limits`.
 
 ## Rates
 

@@ -8,41 +8,89 @@ from pathlib import Path
 from msgspec import Struct
 
 from gateway_auth.config.problems import problem
-from gateway_auth.config.secret import Secret, check_encryption_key, check_pepper, check_reference, resolve
+from gateway_auth.config.secret import (
+    Secret,
+    check_client_secret,
+    check_encryption_key,
+    check_mac_secret,
+    check_pepper,
+    check_reference,
+    resolve,
+)
 from gateway_auth.config.shape import Path as KeyPath
 from gateway_auth.errors import Problem
 
 
+class IssuerSecrets(Struct):
+    """The secrets of one `[[issuers]]` table; None where it names none, or a problem says why."""
+
+    secret: Secret | None = None
+    client_secret: Secret | None = None
+
+
 class Keyring(Struct):
-    """What was found. `pepper` is None only where a problem says why."""
+    """What was found. `pepper` is None only where a problem says why. `of_issuers` stand in the order written."""
 
     pepper: Secret | None
     previous_peppers: tuple[Secret, ...]
     encryption_key: Secret | None
+    of_issuers: tuple[IssuerSecrets, ...] = ()
 
 
-def open_keyring(written: object, environ: Mapping[str, str], folder: Path) -> tuple[Keyring, list[Problem]]:
-    """The secrets of the section as `written`. What is no reference the schema refuses."""
-    problems: list[Problem] = []
-    section = written if isinstance(written, dict) else {}
-    previous = section.get("previous_peppers")
+def open_keyring(
+    tables: Mapping[str, object], environ: Mapping[str, str], folder: Path
+) -> tuple[Keyring, list[Problem]]:
+    """The secrets of `tables` as written. What is no reference the schema refuses."""
+    finder = _Finder(environ, folder)
+    section = _table(tables.get("secrets"))
+    keyring = Keyring(
+        finder.fetch(section.get("pepper"), ("secrets", "pepper"), check_pepper),
+        tuple(
+            secret
+            for position, reference in enumerate(_items(section.get("previous_peppers")))
+            if (secret := finder.fetch(reference, ("secrets", "previous_peppers", position), check_pepper))
+        ),
+        finder.fetch(section.get("encryption_key"), ("secrets", "encryption_key"), check_encryption_key),
+        tuple(
+            finder.of_issuer(_table(issuer), ("issuers", position))
+            for position, issuer in enumerate(_items(tables.get("issuers")))
+        ),
+    )
+    return keyring, finder.problems
 
-    def fetch(reference: object, path: KeyPath, check: Callable[[Secret], Secret]) -> Secret | None:
+
+class _Finder:
+    """Fetches one secret after the other and notes what is wrong with each."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self.problems: list[Problem] = []
+        self._environ = environ
+        self._folder = folder
+
+    def fetch(self, reference: object, path: KeyPath, check: Callable[[Secret], Secret]) -> Secret | None:
         if not _is_reference(reference):
             return None
         try:
-            return check(resolve(str(reference), environ, folder))
+            return check(resolve(str(reference), self._environ, self._folder))
         except ValueError as error:
-            problems.append(problem(path, str(error)))
+            self.problems.append(problem(path, str(error)))
             return None
 
-    pepper = fetch(section.get("pepper"), ("secrets", "pepper"), check_pepper)
-    older = [
-        fetch(reference, ("secrets", "previous_peppers", position), check_pepper)
-        for position, reference in enumerate(previous if isinstance(previous, list) else ())
-    ]
-    key = fetch(section.get("encryption_key"), ("secrets", "encryption_key"), check_encryption_key)
-    return Keyring(pepper, tuple(secret for secret in older if secret is not None), key), problems
+    def of_issuer(self, issuer: Mapping[str, object], path: KeyPath) -> IssuerSecrets:
+        algorithms = [name for name in _items(issuer.get("algorithms")) if isinstance(name, str)]
+        client_secret = _table(issuer.get("introspection")).get("client_secret")
+        return IssuerSecrets(
+            self.fetch(issuer.get("secret"), (*path, "secret"), lambda secret: check_mac_secret(secret, algorithms)),
+            self.fetch(client_secret, (*path, "introspection", "client_secret"), check_client_secret),
+        )
+
+
+def _table(written: object) -> Mapping[str, object]:
+    return written if isinstance(written, dict) else {}
+
+
+def _items(written: object) -> list[object]:
+    return written if isinstance(written, list) else []
 
 
 def _is_reference(value: object) -> bool:

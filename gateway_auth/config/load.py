@@ -41,14 +41,14 @@ def load(
     overridden, unmerged = merge(found.tables, overrides or {})
     origins = {path: name for path, name in origins.items() if not _is_under(path, overridden)}
     examined = examine(found.tables)
-    keyring, unusable = open_keyring(found.tables.get("secrets"), environ, found.folder)
+    keyring, unusable = open_keyring(found.tables, environ, found.folder)
     problems = [
         *found.problems,
         *unmerged,
         *examined.problems,
         *unusable,
         *find_unsupported(examined),
-        *find_contradictions(examined),
+        *find_contradictions(examined, found.folder),
     ]
     if problems or unplaced:
         raise ConfigError([*unplaced, *(_with_origin(problem, origins) for problem in problems)])

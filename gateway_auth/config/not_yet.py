@@ -13,23 +13,14 @@ from gateway_auth.config.schema_routes import PlanTable, RouteTable
 from gateway_auth.config.shape import Path
 from gateway_auth.errors import Problem
 
-UNSUPPORTED = {
-    "redis": "not supported by this version yet; remove the section (limits and caches are in-process)",
-    "issuers": "not supported by this version yet; remove the section (API keys are the only credentials)",
-}
-UNSUPPORTED_CHOICES = frozenset(("leased", "jwt", "opaque"))
+UNSUPPORTED_CHOICES = frozenset(("leased",))
 """Words of the schema that the reference marks."""
 LEASED = 'mode = "leased" is not supported by this version yet; write mode = "exact" or leave it out'
 
 
 def find_unsupported(examined: Examined) -> list[Problem]:
     """A problem for everything present that this version cannot do."""
-    problems = []
-    if examined.redis is not None:
-        problems.append(problem(("redis",), UNSUPPORTED["redis"]))
-    if examined.issuers:
-        problems.append(problem(("issuers",), UNSUPPORTED["issuers"]))
-    return problems + [problem(path, LEASED) for path in _leased(examined)]
+    return [problem(path, LEASED) for path in _leased(examined)]
 
 
 def _leased(examined: Examined) -> Iterator[Path]:

@@ -24,6 +24,7 @@ from gateway_auth.config.values import (
     StoreUrl,
     StrippedHeader,
     Upstream,
+    WebAddress,
     without_repeats,
 )
 from gateway_auth.core.headers import DEFAULT_STRIPPED
@@ -71,11 +72,16 @@ class GatewayTable(Table):
         default=1,
         ge=1,
         le=1024,
-        description="Processes that serve. Each counts limits by itself, so that only 1 is exact.",
+        description="Processes that serve. With `[redis]` they count limits together; without, each by itself.",
     )
     upstream: Upstream | None = Field(
         default=None, description="Where the standalone proxy forwards to when a route names no upstream.",
         examples=["http://127.0.0.1:9000"],
+    )  # fmt: skip
+    resource: WebAddress | None = Field(
+        default=None, description="The address clients know this API by, told to those who look for its issuers "
+        "(RFC 9728). The address they called when absent.",
+        examples=["https://api.example.com"],
     )  # fmt: skip
     trusted_proxies: list[Proxy] = Field(
         default=[],
@@ -180,7 +186,8 @@ class Document(Table):
     store: StoreTable = Field(default=StoreTable(), description="Where apps, keys and the audit are kept.")
     redis: RedisTable | None = Field(
         default=None,
-        description="Caches and limits shared by workers and nodes. In process when absent.",
+        description="Where workers and nodes count limits, share keys and tell each other of changes. "
+        "In process when absent.",
     )
     secrets: SecretsTable = Field(description="References to secrets.")
     api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")

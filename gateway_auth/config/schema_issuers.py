@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from gateway_auth.config.schema_routes import Table
-from gateway_auth.config.values import Name, RedisUrl, Reference, Text, WebAddress
-
-Algorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-    "HS256", "HS384", "HS512",
-]  # fmt: skip
+from gateway_auth.config.values import IssuerAddress, Name, RedisUrl, Reference, Text, TokenType, WebAddress
+from gateway_auth.core.issuer import Algorithm
 
 
 class IntrospectionTable(Table):
@@ -31,8 +25,13 @@ class IssuerTable(Table):
     """One issuer whose tokens are accepted."""
 
     id: Name = Field(description="Its name in logs, metrics and messages.", examples=["corp"])
-    issuer: WebAddress = Field(description="The exact `iss` of its tokens.", examples=["https://idp.example.com"])
+    issuer: IssuerAddress = Field(description="The exact `iss` of its tokens.", examples=["https://idp.example.com"])
     audiences: list[Text] = Field(min_length=1, description="One of these must be in `aud`.", examples=[["orders"]])
+    audience_claims: list[Text] = Field(
+        default=["aud"],
+        min_length=1,
+        description="Claims that hold audiences: the first that is present counts. For providers without `aud`.",
+    )
     algorithms: list[Algorithm] = Field(
         default=["RS256", "ES256"], min_length=1, description="Exact allow list of signature algorithms."
     )
@@ -44,10 +43,10 @@ class IssuerTable(Table):
     jwks_file: Text | None = Field(default=None, description="A file with the key set, relative to this file.")
     secret: Reference | None = Field(default=None, description="The shared secret of HMAC tokens, as a reference.")
     introspection: IntrospectionTable | None = Field(default=None, description="Ask about opaque tokens.")
-    token_types: list[Text] = Field(
+    token_types: list[TokenType] = Field(
         default=["at+jwt"],
         min_length=1,
-        description='Accepted `typ`; add "JWT" where RFC 9068 is not followed.',
+        description='Accepted `typ`; add "JWT" where RFC 9068 is not followed, and "" where tokens name no type.',
     )
     scope_claims: list[Text] = Field(default=["scope", "scp"], description="Claims that hold scopes.")
     role_claims: list[Text] = Field(
@@ -58,6 +57,19 @@ class IssuerTable(Table):
     max_lifetime_seconds: int = Field(
         default=86400, ge=1, le=31_536_000, description="Tokens that live longer are refused."
     )
+    keys_max_age_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=604_800,
+        description="How long the last good key set serves while a newer one cannot be had; then 503.",
+    )
+
+
+def is_discovered(table: IssuerTable) -> bool:
+    """Whether the key set is found by the issuer's metadata: told so, or nothing else says where keys are."""
+    if table.discovery is not None:
+        return table.discovery
+    return not (table.jwks_url or table.jwks_file or table.secret or table.introspection)
 
 
 class RedisTable(Table):

@@ -6,12 +6,13 @@ import os
 import re
 import stat
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from pathlib import Path
 from typing import NoReturn
 
 from gateway_auth.core.keyhash import explain_weak_pepper
+from gateway_auth.core.weak_secrets import explain_weak_secret
 
 MAX_SECRET_BYTES = 65536
 ENCRYPTION_KEY_BYTES = 32
@@ -116,6 +117,25 @@ def check_pepper(secret: Secret) -> Secret:
     if weakness is not None:
         raise ValueError(f"the pepper {weakness}; {HOW_TO_MAKE_PEPPER}")
     return secret
+
+
+def check_mac_secret(secret: Secret, algorithms: Sequence[str]) -> Secret:
+    """The secret when it may verify tokens of the HMAC algorithms among these. Raises ValueError."""
+    for algorithm in (name for name in algorithms if name.startswith("HS")):
+        weakness = explain_weak_secret(secret.reveal(), algorithm)
+        if weakness is None and _PLACEHOLDER.search(secret.reveal()):
+            weakness = "looks like a placeholder of a template, which others know too"
+        if weakness is not None:
+            raise ValueError(f"the secret {weakness}; agree with the issuer on a random one (RFC 8725 section 3.5)")
+    return secret
+
+
+def check_client_secret(secret: Secret) -> Secret:
+    """The secret without blanks around it: whatever text the issuer gave out is right. Raises ValueError."""
+    stripped = secret.reveal().strip()
+    if not stripped.isascii():
+        raise ValueError("the client secret must be ASCII; copy it as the issuer shows it")
+    return Secret(stripped)
 
 
 def check_encryption_key(secret: Secret) -> Secret:

@@ -114,6 +114,21 @@ def check_redis_url(text: str) -> str:
     return text
 
 
+def check_token_type(text: str) -> str:
+    """A `typ` of tokens; media types may leave out `application/` (RFC 7515 section 4.1.9)."""
+    if not re.fullmatch(r"[\x21-\x7E]{0,64}", text):
+        raise ValueError('must be a type such as "at+jwt" or "JWT", or empty for tokens that name none')
+    return text
+
+
+def check_issuer(text: str) -> str:
+    """The exact `iss` of an issuer's tokens, an address as in `check_web_address`."""
+    check_web_address(text)
+    if "?" in text:
+        raise ValueError("an issuer has no query (RFC 8414 section 2); write its tokens' iss")
+    return text
+
+
 def without_repeats(values: list[str]) -> list[str]:
     """The list, when nothing stands in it twice."""
     repeated = sorted({value for value in values if values.count(value) > 1})
@@ -133,6 +148,8 @@ Upstream = Annotated[str, _checked(parse_upstream)]
 StoreUrl = Annotated[str, _checked(check_store_url)]
 RedisUrl = Annotated[str, _checked(check_redis_url)]
 WebAddress = Annotated[str, _checked(check_web_address)]
+IssuerAddress = Annotated[str, _checked(check_issuer)]
+TokenType = Annotated[str, _checked(check_token_type)]
 Network = Annotated[str, _checked(check_network)]
 Proxy = Annotated[str, _checked(check_proxy)]
 Referrer = Annotated[str, _checked(check_referrer)]

@@ -5,9 +5,12 @@ Names are built of length-prefixed parts: ("a:b", "c") and ("a", "b:c") are diff
 
 from __future__ import annotations
 
-from gateway_auth.core.limits import LimitBy
+from hashlib import blake2b
+
+from gateway_auth.core.limits import Limit, LimitBy
 from gateway_auth.core.network import Address, network_of
 from gateway_auth.core.principal import Principal
+from gateway_auth.core.slots import SlotLimit
 
 VERSION = "1"
 UNKNOWN_ADDRESS = -1
@@ -24,24 +27,49 @@ def limit_key(owner_kind: str, owner_id: str, limit_id: str) -> str:
     return compose("limit", owner_kind, owner_id, limit_id)
 
 
+def window_family(limit: Limit) -> str:
+    """The windows of one limit, of one kind and length: what one wrote, another could not read."""
+    kind = "month" if limit.rate.is_calendar_month else limit.rate.kind
+    return compose("window", limit.key, kind, str(limit.rate.period_seconds))
+
+
+def slot_family(limit: SlotLimit) -> str:
+    """The slots of one limit. How many there are is not in it: less than before are less at once."""
+    return compose("slots", limit.key)
+
+
+def window_name(family: str, partition: str | int) -> bytes:
+    """One window, or the slots of one partition, where many nodes share them: short, the same everywhere, and telling nobody whose it is."""
+    kind = "t" if isinstance(partition, str) else "n"
+    return blake2b(f"{family}:{kind}{partition}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
+
+
 def partitions_of(bys: tuple[LimitBy, ...], principal: Principal, client: Address | None) -> list[str | int]:
     """What each limit counts this request by, unique within that limit.
 
-    Text for a key, app or subject, a number for an address. An anonymous request has none of the three: it
-    counts by address, as a number, which no key, app or subject can be.
+    Text for a key, app or subject, a number for an address; apps and subjects of a token are those of its issuer. An
+    anonymous request has none of the three: it counts by address, as a number, which no key, app or subject can be.
     """
     partitions: list[str | int] = []
     for by in bys:
         if by == "key" and principal.key_id is not None:
             partitions.append(principal.key_id)
         elif by == "app" and principal.app_id is not None:
-            partitions.append(principal.app_id)
+            issuer_id = principal.issuer_id
+            partitions.append(principal.app_id if issuer_id is None else compose(issuer_id, principal.app_id))
         elif by == "address":
             partitions.append(UNKNOWN_ADDRESS if client is None else network_of(client))
         elif by == "route" or by == "global":
             partitions.append(0)
         elif principal.is_authenticated:
-            partitions.append(compose(principal.method, principal.subject))
+            partitions.append(_subject_of(principal))
         else:
             partitions.append(UNKNOWN_ADDRESS if client is None else network_of(client))
     return partitions
+
+
+def _subject_of(principal: Principal) -> str:
+    """One name per subject: an issuer's subject is the same in its signed and its opaque tokens."""
+    if principal.issuer_id is None:
+        return compose(principal.method, principal.subject)
+    return compose("issuer", principal.issuer_id, principal.subject)

@@ -123,7 +123,7 @@ class Allow(Struct, frozen=True, gc=False):
     """Admitted, as `principal` (the anonymous one on public and optional routes).
 
     `shadowed` is what a route in shadow mode would have refused. `is_degraded` tells that something the decision
-    stands on (the store) was unreachable and older facts were used.
+    stands on was unreachable: the store, and older facts were used, or the counters all nodes share.
     """
 
     policy: Policy

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from gateway_auth.core.rates import LONGEST_MONTH_SECONDS, Rate
+from gateway_auth.core.slots import Held, SlotLimit
 from gateway_auth.core.windows import MICROSECONDS, Window
 
 LimitBy = Literal["key", "app", "subject", "address", "route", "global"]
@@ -48,28 +49,43 @@ class LimitSet:
     """The limits of one request, in order, with what the headers say of them spelled once.
 
     `status_format % outcome.status` is the RateLimit value; `is_utc_needed` tells whether any follows the calendar.
+    `limits` are those of a rate, `slots` those of requests at once, behind them in everything that lists both; `rates`
+    and `in_flight` are the same apart, as sets of their own.
     """
 
-    __slots__ = ("_joined", "bys", "costs", "is_utc_needed", "limits", "policy_header", "status_format")
+    __slots__ = (
+        "_joined", "bys", "costs", "in_flight", "is_utc_needed", "limits", "policy_header", "rates", "slots",
+        "status_format",
+    )  # fmt: skip
 
-    def __init__(self, limits: Iterable[Limit] = ()) -> None:
+    def __init__(self, limits: Iterable[Limit] = (), slots: Iterable[SlotLimit] = ()) -> None:
         self.limits = tuple(limits)
-        self.bys = tuple(limit.by for limit in self.limits)
+        self.slots = tuple(slots)
+        both = (*self.limits, *self.slots)
+        self.bys = tuple(limit.by for limit in both)
         self.costs = tuple(limit.cost for limit in self.limits)
         self.is_utc_needed = any(limit.rate.kind == "fixed" for limit in self.limits)
-        self.policy_header = (b"ratelimit-policy", b", ".join(limit.policy_item for limit in self.limits))
-        self.status_format = b", ".join(limit.status_item for limit in self.limits)
+        self.policy_header = (b"ratelimit-policy", b", ".join(limit.policy_item for limit in both))
+        self.status_format = b", ".join(limit.status_item for limit in both)
+        self.rates: LimitSet = LimitSet(self.limits) if self.slots else self
+        self.in_flight: LimitSet = LimitSet((), self.slots) if self.limits else self
         self._joined: dict[LimitSet, LimitSet] = {}
 
     def joined(self, other: LimitSet) -> LimitSet:
-        """These and then those; there are as many pairs as routes and plans, so each is made once and kept."""
+        """These and then those; there are as many pairs as routes and plans, so each is made once and kept.
+
+        What is in both (a global limit that a route and a plan name) is taken once.
+        """
         known = self._joined.get(other)
         if known is None:
-            known = self._joined[other] = LimitSet((*self.limits, *other.limits))
+            mine = {limit.key for limit in (*self.limits, *self.slots)}
+            theirs = (limit for limit in other.limits if limit.key not in mine)
+            their_slots = (limit for limit in other.slots if limit.key not in mine)
+            known = self._joined[other] = LimitSet((*self.limits, *theirs), (*self.slots, *their_slots))
         return known
 
     def __bool__(self) -> bool:
-        return bool(self.limits)
+        return bool(self.bys)
 
 
 NO_LIMITS = LimitSet()
@@ -78,14 +94,21 @@ NO_LIMITS = LimitSet()
 class LimitOutcome(Struct, frozen=True, gc=False):
     """What taking a request's limits came to.
 
-    `status` is flat: remaining and seconds to reset of the first limit, of the second, and so on.
+    `status` is flat: remaining and seconds to reset of the first limit, of the second, and so on; then what is left
+    of the first slots, of the second, and so on. `held` is to be released when an admitted request has ended.
     `retry_after_seconds` is 0 when admitted; `violated` then is empty.
+
+    `counted` are the limits all this is about, where they are not those that were asked for: the counters all share
+    could not be reached. `is_unavailable` tells that one of them must not be passed uncounted.
     """
 
     is_admitted: bool
     status: tuple[int, ...]
     retry_after_seconds: int = 0
     violated: tuple[str, ...] = ()
+    counted: LimitSet | None = None
+    is_unavailable: bool = False
+    held: Held | None = None
 
 
 def take_all(limits: LimitSet, windows: list[Window], now: int, utc: int) -> LimitOutcome:

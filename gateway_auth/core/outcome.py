@@ -47,8 +47,8 @@ def problem(reason: Reason, request_id: str, *, detail: str = "", extra: dict[st
     return json.dumps(members | (extra or {}), separators=(",", ":")).encode()
 
 
-def deny_outcome(deny: Deny, realm: str, request_id: str) -> Outcome:
-    """The answer for a refused request."""
+def deny_outcome(deny: Deny, realm: str, request_id: str, resource_metadata: str = "") -> Outcome:
+    """The answer for a refused request. `resource_metadata` is the address told in challenges (RFC 9728)."""
     extra: dict[str, object] = {}
     if deny.outcome is not None and deny.outcome.violated:
         extra["violated-policies"] = list(deny.outcome.violated)
@@ -58,7 +58,7 @@ def deny_outcome(deny: Deny, realm: str, request_id: str) -> Outcome:
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         (b"x-request-id", request_id.encode("ascii")),
-        *challenges(deny, realm),
+        *challenges(deny, realm, resource_metadata),
     ]
     if deny.retry_after_seconds:
         headers.append((b"retry-after", b"%d" % deny.retry_after_seconds))
@@ -67,7 +67,7 @@ def deny_outcome(deny: Deny, realm: str, request_id: str) -> Outcome:
     return Outcome(REASONS[deny.reason].status, tuple(headers), body)
 
 
-def challenges(deny: Deny, realm: str) -> HeaderList:
+def challenges(deny: Deny, realm: str, resource_metadata: str = "") -> HeaderList:
     """The WWW-Authenticate headers (RFC 6750 section 3): no `error` where no credential came."""
     status = REASONS[deny.reason].status
     error = ""
@@ -79,6 +79,8 @@ def challenges(deny: Deny, realm: str) -> HeaderList:
         error = f', error="insufficient_scope", scope="{_needed_scopes(deny)}"'
     if status != 401 and not error:
         return ()
+    if resource_metadata:
+        error += f', resource_metadata="{resource_metadata}"'
     bearer = (b"www-authenticate", f'Bearer realm="{realm}"{error}'.encode("ascii"))
     if status == 401 and (deny.policy is None or "api_key" in deny.policy.credentials):
         return bearer, (b"www-authenticate", f'ApiKey realm="{realm}"'.encode("ascii"))

@@ -19,6 +19,7 @@ NO_NETWORKS = AddressSet(())
 
 class Policy(Struct, frozen=True, kw_only=True):
     """One compiled route. `methods` None means all; `upstream` None means the mounted app or the default upstream.
+    `is_metadata` routes are answered by the gateway itself (`core.resource`).
 
     The last three follow from the rest: the boundaries of where clients may be (None: anywhere), whether being known
     is not enough, and whether any credential header may go on.
@@ -41,6 +42,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     is_websocket: bool = False
     is_preflight_passed: bool = True
     is_shadow: bool = False
+    is_metadata: bool = False
 
     networks: list[int] | None = None
     demands_authorization: bool = False

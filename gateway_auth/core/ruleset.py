@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from gateway_auth.core.credential import CredentialKind
 from gateway_auth.core.headers import DEFAULT_STRIPPED, HeaderTable
+from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.limits import LimitSet
 from gateway_auth.core.network import AddressSet
@@ -23,6 +24,7 @@ class RuleSet(Struct, frozen=True, kw_only=True):
 
     `brake` limits failed authentications per address; None turns it off. `scopes_of` maps roles to scopes, `plans`
     the plan of an app to its limits. `client_address_style` is the lower-case name of the one header believed.
+    `resource` is the identifier clients know this API by (RFC 9728); None: the address they called.
     """
 
     realm: str = "gateway"
@@ -39,3 +41,5 @@ class RuleSet(Struct, frozen=True, kw_only=True):
     brake: Rate | None = None
     scopes_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plans: dict[str, LimitSet] = field(default_factory=dict)
+    issuers: tuple[Issuer, ...] = ()
+    resource: str | None = None

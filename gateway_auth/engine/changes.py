@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gateway_auth.engine.singleflight import SingleFlight
 from gateway_auth.errors import StoreUnavailable
@@ -22,16 +22,29 @@ READ_TIMEOUT_SECONDS = 0.75
 """A reading that begins a poll after the last has failed before what the last one promised runs out."""
 
 
+async def _nothing_to_learn(_: ChangeBatch) -> None:
+    pass
+
+
 class ChangeFollower:
     """Follows the change log.
 
     `serve_until` (monotonic seconds) is until when remembered facts may be used. While the store cannot be read it
     moves on, up to `max_stale_seconds` after the last good reading, and `is_degraded` tells. If nobody polls (the
     loop is stuck, the task died) it passes, and the next request reads the log itself.
+
+    Each batch goes to `learn`, which may read more about it, then to `forget`. Where `learn` fails the poll has
+    failed, and the same batch comes again. `start` hands on an incomplete one: all there is has yet to be learnt.
     """
 
     def __init__(
-        self, feed: ChangeFeed, clock: Clock, forget: Callable[[ChangeBatch], None], max_stale_seconds: float
+        self,
+        feed: ChangeFeed,
+        clock: Clock,
+        forget: Callable[[ChangeBatch], None],
+        max_stale_seconds: float,
+        *,
+        learn: Callable[[ChangeBatch], Awaitable[None]] = _nothing_to_learn,
     ) -> None:
         self.serve_until = 0.0
         self.is_degraded = False
@@ -39,16 +52,22 @@ class ChangeFollower:
         self._feed = feed
         self._monotonic = clock.monotonic
         self._forget = forget
+        self._learn = learn
         self._max_stale = max_stale_seconds
         self._read_at = float("-inf")
         self._retry_at = 0.0
         self._flight: SingleFlight[None, None] = SingleFlight()
         self._task: asyncio.Task[None] | None = None
+        self._nudged = asyncio.Event()
+        self._polls = 0
 
     async def start(self) -> None:
         """Read where the log stands and follow it from there. Raises StoreUnavailable."""
         started = self._monotonic()
-        self.revision = await self._feed.current_revision()
+        revision = await self._feed.current_revision()
+        # After it was asked for: what is recorded in between is learnt now, and is in the first batch again.
+        await self._learn(ChangeBatch(revision, is_complete=False))
+        self.revision = revision
         self._succeeded(started)
         self._task = asyncio.create_task(self._follow(), name="gateway-auth changes")
 
@@ -58,6 +77,10 @@ class ChangeFollower:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._flight.close()
+
+    def nudge(self) -> None:
+        """Read the log now rather than within a second: it may say more. Waits for nothing."""
+        self._nudged.set()
 
     async def catch_up(self) -> bool:
         """Read the log now, unless that failed a moment ago; whether remembered facts may be used afterwards."""
@@ -71,10 +94,25 @@ class ChangeFollower:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            is_nudged = await self._is_nudged_within(POLL_SECONDS)
+            self._nudged.clear()
+            if is_nudged and self.is_backing_off():
+                continue
+            polls = self._polls
             await self._flight.do(None, self._poll)
+            if is_nudged and self._polls == polls:
+                # It was under way before the nudge, and may have read before the change that caused it.
+                await self._flight.do(None, self._poll)
+
+    async def _is_nudged_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._nudged.wait()
+        except TimeoutError:
+            return False
 
     async def _poll(self) -> None:
+        self._polls += 1
         started = self._monotonic()
         try:
             async with asyncio.timeout(READ_TIMEOUT_SECONDS):
@@ -94,6 +132,9 @@ class ChangeFollower:
         """Apply what changed; None when there is nothing more."""
         batch = await self._feed.changes_since(self.revision)
         if batch.changes or not batch.is_complete:
+            await self._learn(batch)
+            # In one step with the revision: what is read from now on is held against it, and what was read while
+            # `_learn` waited is among what is forgotten.
             self._forget(batch)
         has_more = batch.is_complete and batch.revision > self.revision
         self.revision = batch.revision

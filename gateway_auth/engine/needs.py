@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from gateway_auth.core.credential import Jwt, Opaque
 from gateway_auth.core.limits import LimitSet
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import Principal
@@ -18,6 +19,14 @@ class VerifyKey(Struct, frozen=True):
     presented: bytes
 
 
+class VerifyToken(Struct, frozen=True):
+    """The issuer's keys, or its word on an opaque token, have to be fetched; or the change log has to be read."""
+
+    policy: Policy
+    facts: RequestFacts
+    credential: Jwt | Opaque
+
+
 class TakeLimits(Struct, frozen=True):
     """Everything else is decided; the limits are counted elsewhere."""
 
@@ -28,4 +37,4 @@ class TakeLimits(Struct, frozen=True):
     partitions: list[str | int]
 
 
-Need = VerifyKey | TakeLimits
+Need = VerifyKey | VerifyToken | TakeLimits

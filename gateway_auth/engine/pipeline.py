@@ -6,12 +6,12 @@ both ways: what a cache gives is who, and everything else is asked again on ever
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 from urllib.parse import unquote_to_bytes
 
 from gateway_auth.core import decide
 from gateway_auth.core.cachekey import partitions_of
-from gateway_auth.core.credential import Absent, ApiKey, Repeated, extract
+from gateway_auth.core.credential import Absent, ApiKey, Jwt, Opaque, Repeated, extract
 from gateway_auth.core.decision import Allow, Decision, Deny, Reason
 from gateway_auth.core.keys import VerifiedKey
 from gateway_auth.core.limits import NO_LIMITS, LimitOutcome, LimitSet
@@ -20,12 +20,16 @@ from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import ANONYMOUS, Principal
 from gateway_auth.core.request import RequestFacts
 from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.core.token import VerifiedToken
 from gateway_auth.engine.api_key import Invalid, KeyVerifier
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
-from gateway_auth.engine.needs import Need, TakeLimits, VerifyKey
-from gateway_auth.errors import StoreUnavailable
+from gateway_auth.engine.needs import Need, TakeLimits, VerifyKey, VerifyToken
+from gateway_auth.errors import IssuerUnavailable, StoreUnavailable
 from gateway_auth.ports import Clock, LimitStore
+
+if TYPE_CHECKING:
+    from gateway_auth.engine.bearer import BearerVerifier
 
 _KEPT_IN_SHADOW = frozenset(
     (
@@ -36,6 +40,7 @@ _KEPT_IN_SHADOW = frozenset(
         Reason.APPLICATION_NOT_ALLOWED,
         Reason.REQUEST_NOT_ALLOWED,
         Reason.NETWORK_NOT_ALLOWED,
+        Reason.DEPENDENCY_UNAVAILABLE,  # of limits; where the credential could not be checked there is no principal
     )
 )
 """Refusals after which a route in shadow mode still says who it was; after all others nobody was proven."""
@@ -43,6 +48,7 @@ _KEPT_IN_SHADOW = frozenset(
 _NEVER_SHADOWED = frozenset((Reason.CREDENTIAL_IN_URL, Reason.BODY_TOO_LARGE))
 """Refused in shadow mode too: a key in a URL would go on in it, and the cap protects what is behind."""
 _DECISIONS = (Allow, Deny)
+UNCOUNTABLE = "The limits of this request cannot be counted right now; try again after Retry-After."
 
 
 class Engine:
@@ -56,6 +62,7 @@ class Engine:
         brake: Brake,
         changes: ChangeFollower,
         clock: Clock,
+        tokens: BearerVerifier | None = None,
     ) -> None:
         self.rules = rules
         self._is_https_required = rules.is_https_required
@@ -68,6 +75,7 @@ class Engine:
         self._brake = brake
         self._changes = changes
         self._clock = clock
+        self.tokens = tokens
 
     def begin(self, facts: RequestFacts) -> Decision | Need:
         """The decision, or what has to be awaited for it."""
@@ -144,6 +152,11 @@ class Engine:
             if key is None:
                 return VerifyKey(policy, facts, credential.presented)
             return self._with_key(policy, facts, key)
+        if isinstance(credential, (Jwt, Opaque)) and self.tokens is not None:
+            token = self.tokens.recall(credential, policy.credentials)
+            if token is None:
+                return VerifyToken(policy, facts, credential)
+            return self._with_token(policy, facts, token)
         if isinstance(credential, Repeated):
             return Deny(Reason.AMBIGUOUS_CREDENTIALS, policy)
         if isinstance(credential, Absent):
@@ -172,6 +185,19 @@ class Engine:
         limits = policy.limits if key.limits is NO_LIMITS else policy.limits.joined(key.limits)
         return self._conclude(policy, facts, principal, limits)
 
+    def _with_token(self, policy: Policy, facts: RequestFacts, token: VerifiedToken | Reason) -> Decision | Need:
+        if not isinstance(token, VerifiedToken):
+            return self._invalid(policy, facts) if token is Reason.INVALID_CREDENTIAL else Deny(token, policy)
+        if not self._brake.is_idle:
+            self._brake.succeeded(facts.client)
+        # Asked on every request, however lately the token was proven: it may end while it is remembered.
+        now = self._clock.now()
+        if now >= token.usable_until:
+            return Deny(Reason.CREDENTIAL_EXPIRED, policy, token.principal)
+        if now < token.usable_from:
+            return self._invalid(policy, facts)
+        return self._conclude(policy, facts, token.principal, policy.limits)
+
     def _conclude(self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet) -> Decision | Need:
         """Everything that does not depend on how the principal was proven."""
         denial = decide.authorization(policy, principal, facts)
@@ -189,13 +215,18 @@ class Engine:
         outcome = self._limits.take_now(limits, partitions)
         if outcome is None:
             return TakeLimits(policy, facts, principal, limits, partitions)
-        if outcome.is_admitted:
+        if outcome.is_admitted and outcome.counted is None:
             return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
         return self._with_limits(policy, principal, limits, outcome)
 
     def _with_limits(self, policy: Policy, principal: Principal, limits: LimitSet, outcome: LimitOutcome) -> Decision:
+        if outcome.is_unavailable:
+            wait_seconds = outcome.retry_after_seconds
+            return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, principal, UNCOUNTABLE, wait_seconds)
+        is_degraded = self._changes.is_degraded or outcome.counted is not None
+        limits = limits if outcome.counted is None else outcome.counted
         if outcome.is_admitted:
-            return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
+            return Allow(policy, principal, limits, outcome if limits else None, None, is_degraded)
         return Deny(
             Reason.RATE_LIMITED,
             policy,
@@ -215,10 +246,22 @@ class Engine:
                 # Guesses that all waited for the store at once are still no more than the brake allows.
                 denial = None if isinstance(key, VerifiedKey) else self._braked(policy, facts)
                 return denial or self._with_key(policy, facts, key)
+            case VerifyToken(policy, facts, credential):
+                return await self._verify_token(policy, facts, credential)
             case TakeLimits(policy, _, principal, limits, partitions):
                 return self._with_limits(policy, principal, limits, await self._limits.take(limits, partitions))
             case _:
                 assert_never(need)
+
+    async def _verify_token(self, policy: Policy, facts: RequestFacts, credential: Jwt | Opaque) -> Decision | Need:
+        if self.tokens is None:
+            raise AssertionError("a token to verify without issuers")
+        try:
+            token = await self.tokens.verify(credential, policy.credentials)
+        except (IssuerUnavailable, StoreUnavailable):
+            return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
+        denial = None if isinstance(token, VerifiedToken) else self._braked(policy, facts)
+        return denial or self._with_token(policy, facts, token)
 
     def _shadow(self, result: Decision | Need, facts: RequestFacts) -> Decision | Need:
         """A route in shadow mode lets pass what it would have refused, and says so."""

@@ -11,11 +11,9 @@ from msgspec.structs import replace
 from gateway_auth.core.keys import AppRecord
 from gateway_auth.errors import InvalidInput, NotFound
 from gateway_auth.lifecycle.events import app_event, key_event
+from gateway_auth.lifecycle.ids import new_id
 from gateway_auth.lifecycle.input import MAX_PAGE, check_id, check_page, check_text
 from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
-
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ID_LENGTH = 16
 
 
 class AppFields(Struct, frozen=True, kw_only=True):
@@ -44,7 +42,7 @@ class ManageApps:
         """A new, active app. Its name is required and need not be unique."""
         async with self._registry.transaction() as transaction:
             now = self._clock.now()
-            blank = AppRecord(id=self._new_id(), name="", created_at=int(now), created_by=actor)
+            blank = AppRecord(id=new_id("app", self._random), name="", created_at=int(now), created_by=actor)
             app = self._with_fields(blank, fields)
             check_text("name", app.name, may_be_empty=False)
             await transaction.apps.save(app)
@@ -123,10 +121,6 @@ class ManageApps:
             project=app.project if fields.project is UNSET else check_text("project", fields.project),
             plan=app.plan if fields.plan is UNSET else fields.plan,
         )
-
-    def _new_id(self) -> str:
-        # 95 bits: no two are drawn alike, so none is looked up before.
-        return "app_" + "".join(_ALPHABET[self._random.below(len(_ALPHABET))] for _ in range(_ID_LENGTH))
 
 
 async def existing_app(snapshot: Snapshot, app_id: str) -> AppRecord:

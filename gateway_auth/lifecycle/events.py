@@ -1,10 +1,11 @@
-"""The audit events of apps and keys: which action, and the public fields before and after. Never a secret."""
+"""The audit events of apps, keys and tokens: which action, and the public fields before and after. Never a secret."""
 
 from __future__ import annotations
 
 from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.token import Revocation
 from gateway_auth.lifecycle.input import check_text
-from gateway_auth.lifecycle.views import app_view, key_view
+from gateway_auth.lifecycle.views import app_view, key_view, revocation_view
 from gateway_auth.ports import AuditEvent
 
 
@@ -35,4 +36,16 @@ def key_event(at: float, actor: str, action: str, before: KeyRecord | None, afte
         object_id=subject.id,
         before=key_view(before, at) if before else None,
         after=key_view(after, at) if after else None,
+    )
+
+
+def token_event(at: float, actor: str, revocation: Revocation) -> AuditEvent:
+    """Tokens were taken back. The object is the revocation: of the tokens nobody here has a list."""
+    return AuditEvent(
+        at=at,
+        actor=check_text("actor", actor, may_be_empty=False),
+        action="token.revoke",
+        object_kind="token",
+        object_id=revocation.id,
+        after=revocation_view(revocation),
     )

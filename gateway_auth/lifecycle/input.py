@@ -1,4 +1,4 @@
-"""Which values a field of an app or key may have. Text as somebody wrote it in, checked values out.
+"""Which values a field of an app, a key or a revocation may have. Text as somebody wrote it in, checked values out.
 
 Every refusal is InvalidInput with the field's public name. It knows no store and no state of an object.
 """
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Literal
 
+from gateway_auth.core.claims import MAX_NAME
 from gateway_auth.core.keys import RequestPattern
 from gateway_auth.core.mobile import parse_android, parse_ios
 from gateway_auth.core.network import AddressSet
@@ -30,6 +31,7 @@ LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z, the last time RFC 3339 can w
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
+_IN_NO_CLAIM = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ID = re.compile(r"[0-9A-Za-z_]{1,64}", re.ASCII)
 
 
@@ -47,6 +49,17 @@ def check_text(field: str, text: str, *, may_be_empty: bool = True) -> str:
     if not trimmed.isprintable():
         raise InvalidInput(field, "contains a control or formatting character")
     return trimmed
+
+
+def check_claim(field: str, text: str) -> str:
+    """`text` as it may stand in a token (`core.claims`): 1 to 255 characters that end no line, spaces and all."""
+    if not text:
+        raise InvalidInput(field, "must not be empty")
+    if len(text) > MAX_NAME:
+        raise InvalidInput(field, f"is longer than {MAX_NAME} characters, which no token is accepted with")
+    if _IN_NO_CLAIM.search(text):
+        raise InvalidInput(field, "contains a control character or half a surrogate pair")
+    return text
 
 
 def check_id(kind: Literal["app", "key"], object_id: str) -> str:

@@ -6,6 +6,7 @@ Names are those of the contract; times are RFC 3339 in UTC; the status is the on
 from __future__ import annotations
 
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord, status_at
+from gateway_auth.core.token import Revocation
 from gateway_auth.lifecycle.input import format_time
 
 View = dict[str, object]
@@ -51,6 +52,18 @@ def key_view(key: KeyRecord, now: float) -> View:
         "rotated_from": key.rotated_from,
         "retires_at": _time(key.retires_at),
         "metadata": dict(key.metadata),
+    }
+
+
+def revocation_view(revocation: Revocation) -> View:
+    """Every field of a revocation. Of a token that is its digest (hex), never the token."""
+    return {
+        "id": revocation.id,
+        "kind": revocation.kind,
+        "value": revocation.value,
+        "issuer": revocation.issuer,
+        "revoked_at": format_time(int(revocation.revoked_at)),
+        "expires_at": format_time(int(revocation.expires_at)),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway_auth.core.keys import AppRecord, KeyRecord
-from gateway_auth.ports import Change, ChangeBatch, KeyReading
+from gateway_auth.ports import Change, ChangeBatch, KeyReading, RevocationReading
 from tests.adapters.stores import Store, add_change, app, event, key
 
 
@@ -23,6 +23,7 @@ class StoreConformance:
         assert await store.current_revision() == 0
         assert await store.changes_since(0) == ChangeBatch(0)
         assert await store.read_key("nothing") == KeyReading(0)
+        assert await store.read_revocations(0) == RevocationReading(0)
 
     async def test_a_saved_key_is_read_with_its_app_and_every_field(self, store: Store) -> None:
         await save(store, app(), key())

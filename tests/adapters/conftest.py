@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.adapters.conformance", "tests.adapters.stores")
+pytest.register_assert_rewrite(
+    "tests.adapters.conformance", "tests.adapters.conformance_revocations", "tests.adapters.stores"
+)

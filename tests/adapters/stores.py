@@ -11,10 +11,11 @@ from typing import Protocol
 from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord
-from gateway_auth.ports import AuditEvent, ChangeFeed, ChangeKind, KeyStore, Registry
+from gateway_auth.core.token import Revocation, RevocationKind
+from gateway_auth.ports import AuditEvent, ChangeFeed, ChangeKind, KeyStore, Registry, RevocationStore
 
 
-class Store(KeyStore, ChangeFeed, Registry, Protocol):
+class Store(KeyStore, ChangeFeed, RevocationStore, Registry, Protocol):
     """What a back-end of the store offers."""
 
     async def prune_changes(self, before: float) -> int: ...
@@ -92,6 +93,19 @@ def key(key_id: str = "key1", app_id: str = "app_1") -> KeyRecord:
         rotated_from="key0",
         retires_at=2**31 + 3,
         metadata={"team": 'quote " and \\', "": "empty name"},
+    )
+
+
+def revocation(
+    revocation_id: str = "rev_1",
+    kind: RevocationKind = "subject",
+    value: str = 'näme \N{SNOWMAN} "\\',
+    issuer: str | None = "https://idp.example/a?b",
+    expires_at: float = 2.0**33 + 0.5,
+) -> Revocation:
+    """A sample revocation."""
+    return Revocation(
+        id=revocation_id, kind=kind, value=value, issuer=issuer, revoked_at=2.0**31 + 0.125, expires_at=expires_at
     )
 
 

@@ -12,17 +12,23 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
 from gateway_auth.adapters.sql import SqlStore
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, VERSION_TABLE, Schema, apps, keys, metadata
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, VERSION_TABLE, Schema, apps, keys, metadata, revocations
 from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.token import Revocation
 from gateway_auth.errors import StoreSchemaError, StoreUnavailable
+from gateway_auth.ports import Change, KeyReading, RevocationReading
 from tests.adapters.conformance import save
-from tests.adapters.stores import app, key, query, sqlite_file, sqlite_url
+from tests.adapters.conformance_revocations import revoke
+from tests.adapters.stores import app, key, query, revocation, sqlite_file, sqlite_url
 
-NEXT = """
+NOW = CURRENT_SCHEMA.version
+LATER = f"{int(NOW) + 1:04}"
+FIRST = Schema("0001", CURRENT_SCHEMA.migrations)
+NEXT = f"""
 from alembic import op
 import sqlalchemy as sa
-revision = "0002"
-down_revision = "0001"
+revision = "{LATER}"
+down_revision = "{NOW}"
 def upgrade():
     op.add_column("apps", sa.Column("colour", sa.Text))
 """
@@ -33,8 +39,8 @@ def next_schema(tmp_path_factory: pytest.TempPathFactory) -> Schema:
     """The schema of a program one version ahead. A percent sign in the path is no pattern."""
     migrations = tmp_path_factory.mktemp("with % sign") / "migrations"
     shutil.copytree(CURRENT_SCHEMA.migrations, migrations)
-    (migrations / "versions" / "v0002.py").write_text(NEXT, "utf-8")
-    return Schema("0002", migrations)
+    (migrations / "versions" / f"v{LATER}.py").write_text(NEXT, "utf-8")
+    return Schema(LATER, migrations)
 
 
 async def create(directory: Path, schema: Schema = CURRENT_SCHEMA) -> None:
@@ -61,6 +67,8 @@ def test_the_current_version_is_the_last_migration() -> None:
 def test_records_and_their_tables_name_the_same_things_in_the_same_order() -> None:
     assert tuple(map(str, apps.columns.keys())) == AppRecord.__struct_fields__
     assert tuple(map(str, keys.columns.keys())) == KeyRecord.__struct_fields__
+    names = [column.name for column in revocations.columns if column.name != "revision"]
+    assert tuple(names) == Revocation.__struct_fields__
 
 
 async def test_an_older_store_is_refused_until_it_is_upgraded(tmp_path: Path, next_schema: Schema) -> None:
@@ -68,11 +76,28 @@ async def test_an_older_store_is_refused_until_it_is_upgraded(tmp_path: Path, ne
     await save(old, app(), key())
     await old.close()
     store = SqlStore(sqlite_url(tmp_path), schema=next_schema)
-    with pytest.raises(StoreSchemaError, match=r"0001, older than 0002; run `gateway-auth store upgrade`"):
+    with pytest.raises(StoreSchemaError, match=f"{NOW}, older than {LATER}; run `gateway-auth store upgrade`"):
         await store.open()
-    assert await store.upgrade() == "0001"
-    assert await store.upgrade() == "0002"
+    assert await store.upgrade() == NOW
+    assert await store.upgrade() == LATER
     assert (await store.current_revision(), (await columns_of(tmp_path, "apps"))[-1]) == (1, "colour")
+    await store.close()
+
+
+async def test_a_store_of_the_first_schema_is_upgraded_with_all_that_is_in_it(tmp_path: Path) -> None:
+    first = SqlStore(sqlite_url(tmp_path), schema=FIRST)
+    await save(first, app(), key())
+    await first.close()
+    assert await columns_of(tmp_path, "revocations") == []
+    store = SqlStore(sqlite_url(tmp_path))
+    with pytest.raises(StoreSchemaError, match=f"0001, older than {NOW}"):
+        await store.read_key("key1")
+    assert await store.upgrade() == "0001"
+    assert await store.read_key("key1") == KeyReading(1, key(), app())
+    assert (await store.changes_since(0)).changes == (Change(1, "key", "key1"),)
+    assert query(sqlite_file(tmp_path), "SELECT action, object_id FROM audit") == [("key.update", "key1")]
+    await revoke(store, revocation())
+    assert await store.read_revocations(1) == RevocationReading(2, (revocation(),))
     await store.close()
 
 
@@ -80,7 +105,7 @@ async def test_a_newer_store_is_refused(tmp_path: Path, next_schema: Schema) -> 
     await create(tmp_path, next_schema)
     store = SqlStore(sqlite_url(tmp_path))
     for attempt in (store.open, store.upgrade):
-        with pytest.raises(StoreSchemaError, match=r"0002, newer than this program's 0001; update gateway-auth"):
+        with pytest.raises(StoreSchemaError, match=f"{LATER}, newer than this program's {NOW}; update gateway-auth"):
             await attempt()
     await store.close()
 
@@ -94,13 +119,13 @@ async def test_upgrading_what_is_not_there_makes_a_store(tmp_path: Path) -> None
 
 async def test_an_upgrade_that_fails_leaves_the_store_as_it_was(tmp_path: Path, next_schema: Schema) -> None:
     await create(tmp_path)
-    broken = next_schema.migrations / "versions" / "v0002.py"
+    broken = next_schema.migrations / "versions" / f"v{LATER}.py"
     broken.write_text(NEXT + '    op.execute("INSERT INTO nowhere VALUES (1)")\n', "utf-8")
     store = SqlStore(sqlite_url(tmp_path), schema=next_schema)
     with pytest.raises(StoreUnavailable, match="nowhere"):
         await store.upgrade()
     await store.close()
-    assert query(sqlite_file(tmp_path), f"SELECT version_num FROM {VERSION_TABLE}") == [("0001",)]
+    assert query(sqlite_file(tmp_path), f"SELECT version_num FROM {VERSION_TABLE}") == [(NOW,)]
     assert "colour" not in await columns_of(tmp_path, "apps")
 
 

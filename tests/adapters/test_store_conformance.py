@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.conformance import StoreConformance
+from tests.adapters.conformance_revocations import RevocationConformance
 from tests.adapters.stores import STORES, Store
 
 
-class TestStore(StoreConformance):
+class TestStore(StoreConformance, RevocationConformance):
     @pytest.fixture(params=list(STORES))
     async def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
         async with STORES[request.param](tmp_path) as store:

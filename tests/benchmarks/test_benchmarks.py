@@ -12,11 +12,11 @@ from benchmarks import in_process, keys, load, proxy
 from benchmarks.figure import Figure, Sizes
 from benchmarks.goals import GOALS
 from benchmarks.report import BEGIN, END, as_data, render, verdict, write_into
-from benchmarks.world import request_scope
+from benchmarks.world import api_key, request_scope
 
 TINY = Sizes(
     rounds=2, requests=250, memory_requests=4_000, server_rounds=1, server_seconds=0.3, routes=(10, 20, 30),
-    matches=100, keys=400, cold_keys=20, distinct_keys=100, warming_keys=20, starts=1,
+    matches=100, keys=400, cold_keys=20, distinct_keys=100, warming_keys=20, starts=1, first_sights=5, storm=40,
 )  # fmt: skip
 
 
@@ -24,18 +24,18 @@ def names_of(scenario: str) -> set[str]:
     return {name for name in GOALS if name.startswith(f"{scenario}.")}
 
 
-@pytest.mark.parametrize("scenario", ["in_process", "routes", "keys", "imports"])
+@pytest.mark.parametrize("scenario", ["in_process", "tokens", "routes", "keys", "imports"])
 def test_a_scenario_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["http", "proxy"])
+@pytest.mark.parametrize("scenario", ["http", "bearer", "storm", "proxy"])
 def test_a_scenario_with_servers_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)
-    assert all(figure.value > 0 for figure in figures if not figure.name.startswith("http.")), figures
+    assert all(figure.value > 0 for figure in figures if not figure.name.startswith(("http.", "storm."))), figures
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_a_figure_in_doubt_reaches_no_goal() -> None:
 
 
 def test_a_benchmark_stops_rather_than_measure_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_process, "request_scope", lambda key: request_scope("gwk_live_nobody"))
+    monkeypatch.setattr(in_process, "request_scope", lambda _: request_scope(api_key("gwk_live_nobody")))
     with pytest.raises(AssertionError, match="measured refusals"):
         in_process.run(TINY)
 

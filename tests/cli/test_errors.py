@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, VERSION_TABLE
 from gateway_auth.cli import session
 from tests.cli.command import Ended, Workspace, call
+
+NOW = CURRENT_SCHEMA.version
 
 
 def assert_one_line(ended: Ended, code: int, *words: str) -> None:
@@ -131,8 +135,21 @@ def test_ctrl_c_is_exit_130_without_a_word(workspace: Workspace, monkeypatch: py
 
 
 def test_the_store_can_be_upgraded_when_there_is_nothing_to_do_and_when_there_is_none(workspace: Workspace) -> None:
-    assert workspace.call("store", "upgrade", "--json").json == {"from": "0001", "to": "0001"}
+    assert workspace.call("store", "upgrade", "--json").json == {"from": NOW, "to": NOW}
     for file in workspace.directory.glob("gateway.db*"):
         file.unlink()
-    assert workspace.call("store", "upgrade").out == "created a store of schema 0001\n"
-    assert workspace.call("store", "upgrade").out == "the store has schema 0001 already\n"
+    assert workspace.call("store", "upgrade").out == f"created a store of schema {NOW}\n"
+    assert workspace.call("store", "upgrade").out == f"the store has schema {NOW} already\n"
+
+
+def test_an_older_store_is_refused_until_it_is_upgraded_and_keeps_its_keys(workspace: Workspace) -> None:
+    key = workspace.key(workspace.app())
+    file = workspace.directory / "gateway.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE revocations")
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    assert_one_line(
+        workspace.call("keys", "list"), 1, f"schema 0001, older than {NOW}; run `gateway-auth store upgrade`"
+    )
+    assert workspace.call("store", "upgrade").out == f"upgraded the store from schema 0001 to {NOW}\n"
+    assert workspace.call("keys", "verify", "--json", stdin=key["key"]).json["usable"]

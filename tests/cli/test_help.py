@@ -19,6 +19,7 @@ COMMANDS = {
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
     "keys delete", "keys grant", "keys verify",
+    "tokens revoke", "tokens inspect",
     "config check", "config explain", "config schema", "store upgrade",
 }  # fmt: skip
 

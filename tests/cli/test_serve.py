@@ -28,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, made_once: Path) -> Workspac
 @pytest.fixture(scope="module")
 def server(place: Workspace) -> Iterator[Server]:
     """Two workers in front of an upstream."""
-    with upstream() as url, serving(place.directory, "--upstream", url, "--workers", "2") as running:
+    with upstream() as url, serving(place.directory, "--upstream", url, "--workers", "2", "--local-limits") as running:
         yield running
 
 

@@ -21,7 +21,10 @@ pytestmark = [
 def test_a_stopped_server_finishes_requests_in_flight_and_exits_0(workspace: Workspace, number: signal.Signals) -> None:
     key = workspace.key(workspace.app(), "--scope", "orders:read")["key"]
     statuses: list[int] = []
-    with upstream() as url, serving(workspace.directory, "--upstream", url, "--workers", "2") as running:
+    with (
+        upstream() as url,
+        serving(workspace.directory, "--upstream", url, "--workers", "2", "--local-limits") as running,
+    ):
         client, idle = Client(running.port), Client(running.port)
         idle.get("/.gateway/")
         in_flight = threading.Thread(target=lambda: statuses.append(client.get("/v1/orders/slow", key)))
@@ -48,7 +51,7 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(workspace: Workspace) -
 
 
 def test_a_worker_that_dies_is_replaced(workspace: Workspace) -> None:
-    with serving(workspace.directory, "--workers", "2") as running:
+    with serving(workspace.directory, "--workers", "2", "--local-limits") as running:
         before = children(running.process.pid)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)

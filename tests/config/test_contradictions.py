@@ -150,16 +150,6 @@ def test_what_only_looks_like_a_contradiction_loads(configuration: dict[str, obj
 
 NOT_YET = [
     pytest.param(
-        written(redis={"url": "redis://127.0.0.1:6379/0"}),
-        ["redis: not supported by this version yet; remove the section (limits and caches are in-process)"],
-        id="redis",
-    ),
-    pytest.param(
-        written(issuers=[{"id": "corp", "issuer": "https://idp.example.com", "audiences": ["orders"]}]),
-        ["issuers: not supported by this version yet; remove the section (API keys are the only credentials)"],
-        id="issuers",
-    ),
-    pytest.param(
         with_route(limits=[KEY_LIMIT | {"mode": "leased"}]),
         [
             'routes[0].limits[0].mode: mode = "leased" is not supported by this version yet;'
@@ -174,15 +164,6 @@ NOT_YET = [
             ' write mode = "exact" or leave it out'
         ],
         id="leased limit of a plan",
-    ),
-    pytest.param(
-        written(redis={"ulr": "redis://h"}),
-        [
-            'redis.url: is missing; write for example url = "redis://127.0.0.1:6379/0"',
-            'redis.ulr: unknown key "ulr", did you mean "url"?',
-            "redis: not supported by this version yet; remove the section (limits and caches are in-process)",
-        ],
-        id="typos are still found",
     ),
 ]
 
@@ -209,6 +190,11 @@ WARNINGS = [
         written(gateway={"workers": 2}, routes=[route(limits=[KEY_LIMIT])]),
         "gateway.workers",
         id="limits counted in two workers",
+    ),
+    pytest.param(
+        written(gateway={"workers": 2}, routes=[route(limits=[KEY_LIMIT])], redis={"url": "redis://h"}),
+        "secrets.encryption_key",
+        id="nothing to seal shared keys with",
     ),
     pytest.param(
         written(routes=[route(limits=[KEY_LIMIT])], plans={"free": {"limits": [KEY_LIMIT]}}),

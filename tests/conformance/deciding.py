@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway_auth.core.decision import REASONS, Reason
+from gateway_auth.core.resource import METADATA_PATH
 from tests.conformance.answers import check_pass, check_refusal
 from tests.conformance.edges import Edge, fresh_address
 from tests.conformance.record import Record
@@ -87,9 +88,17 @@ def judge(edge: Edge, step: Step, answer: Answer, records: list[Record], keys: d
     for name, value in words.get("fields", {}).items():
         assert_matches(value, answer.values(name))
     if "challenge" in words:
-        assert answer.values("www-authenticate") == words["challenge"]
+        assert answer.values("www-authenticate") == [_with_metadata(text, step) for text in words["challenge"]]
     if "violated" in words:
         assert f'"violated-policies":{words["violated"]}'.replace("'", '"').encode() in answer.body
+
+
+def _with_metadata(challenge: str, step: Step) -> str:
+    """Every world has an issuer, so a Bearer challenge also names the metadata of what was asked for (RFC 9728)."""
+    if not challenge.startswith("Bearer ") or step.host is None:
+        return challenge
+    path = step.target.partition(b"?")[0].decode()
+    return f'{challenge}, resource_metadata="http://{step.host.decode()}{METADATA_PATH}{path}"'
 
 
 def _judge_record(edge: Edge, step: Step, record: Record, keys: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ IDENTITY = frozenset(
         "x-request-id",
     )
 )  # fmt: skip
-METHODS = ("api_key", "anonymous")
+METHODS = ("api_key", "jwt", "opaque", "anonymous")
 CREDENTIALS = frozenset(("authorization", "x-api-key", "x-partner-key", "proxy-authorization"))
 
 

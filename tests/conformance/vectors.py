@@ -18,7 +18,6 @@ HERE = Path(__file__).resolve().parent
 OWN = HERE / "vectors"
 VARIABLE = "GATEWAY_AUTH_VECTORS"
 UNKNOWN_KEY = KeyFormat().mint("live", KEY_IDS // 3, SECRETS // 5).text
-MADE_UP_JWT = "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.:*]+)\}")
 
@@ -67,7 +66,7 @@ def _value(spelled: str, keys: dict[str, str]) -> str:
         return base64.b64encode(f":{keys['KEY']}".encode()).decode()
     name, _, modifier = spelled.partition(":")
     if name == "JWT":
-        return MADE_UP_JWT
+        return keys[spelled]
     text = UNKNOWN_KEY if name == "BADKEY" else keys[name.removeprefix("key.")]
     return _MODIFIERS[modifier](text)
 

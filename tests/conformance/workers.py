@@ -37,9 +37,11 @@ class Wire:
         self.worker = ""
 
     def ask(self, key: str) -> Seen:
-        """One request with a key."""
+        """One request with a key, or with a token."""
         asked_at = time.monotonic()
-        self._connection.send(request("GET", "/client", [("X-API-Key", key.encode())]))
+        is_key = key.startswith("gwk_")
+        credential = ("X-API-Key", key.encode()) if is_key else ("Authorization", b"Bearer " + key.encode())
+        self._connection.send(request("GET", "/client", [credential]))
         answer = self._connection.answer()
         self.worker = str(answer.value("x-request-id"))[:16]
         return Seen(key, self.worker, asked_at, answer.status)
@@ -48,7 +50,8 @@ class Wire:
 @contextmanager
 def two_workers(config: Path, port: int, log: Path) -> Iterator[None]:
     """Both running."""
-    with process([PROGRAM, "serve", "-c", str(config), "--workers", "2"], dict(os.environ), log) as started:
+    command = [PROGRAM, "serve", "-c", str(config), "--workers", "2", "--local-limits"]
+    with process(command, dict(os.environ), log) as started:
         wait_until_ready(port, started, log)
         yield
 
@@ -68,10 +71,10 @@ def wires_to_both(port: int, key: str, each: int) -> Iterator[list[Wire]]:
         yield [wire for wires in by_worker.values() for wire in wires[:each]]
 
 
-def command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """One gateway-auth command."""
+def command(config: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """One gateway-auth command; `given` on its stdin."""
     return subprocess.run(
-        [PROGRAM, *words, "-c", str(config)], capture_output=True, text=True, check=False, timeout=60,
+        [PROGRAM, *words, "-c", str(config)], capture_output=True, text=True, check=False, timeout=60, input=given,
         cwd=config.parent,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

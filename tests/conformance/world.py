@@ -18,12 +18,14 @@ from gateway_auth.config import Configuration, load
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
+from tests.bearer.issuing import AUDIENCE, TokenIssuer
 from tests.conformance import toml
 from tests.conformance.addresses import network_keys
-from tests.conformance.vectors import MADE_UP_JWT, UNKNOWN_KEY, Case, own, shared
+from tests.conformance.vectors import UNKNOWN_KEY, Case, own, shared
 
 ACTOR = "conformance"
 PAST_SECONDS = 86_400
+TOKENS = TokenIssuer()
 TRUSTED = ["127.10.0.0/16"]
 """The proxies every world believes; `10.0.0.0/8` of the shared cases is translated to it."""
 
@@ -70,9 +72,10 @@ class World:
 
     @property
     def secrets(self) -> list[bytes]:
-        """What must turn up nowhere behind the gateway: the secret parts of keys, and what stands in for a token."""
-        texts = [text.split("_")[3] for text in (*self.keys.values(), UNKNOWN_KEY)]
-        return [text.encode() for text in (*texts, MADE_UP_JWT)]
+        """What must turn up nowhere behind the gateway: the secret parts of keys, and tokens."""
+        keys = [text for name, text in self.keys.items() if not name.startswith("JWT")]
+        tokens = [text for name, text in self.keys.items() if name.startswith("JWT")]
+        return [text.encode() for text in (*(text.split("_")[3] for text in (*keys, UNKNOWN_KEY)), *tokens)]
 
     def write(self, edge: str, listen_port: int, admin_port: int, upstream_port: int | None) -> Path:
         """The configuration file of one edge."""
@@ -96,6 +99,7 @@ def make_world(name: str, folder: Path) -> World:
         "api_keys": {"headers": ["x-api-key", "x-partner-key"]},
         "roles": {},
         "plans": {},
+        "issuers": [issuer_table(folder)],
         "routes": [*SHARED_ROUTES, *origin_routes()],
     }
     keys = {**SHARED_KEYS, **origin_keys(), **network_keys()}
@@ -107,7 +111,18 @@ def make_world(name: str, folder: Path) -> World:
             keys |= {f"{table['name']}.{key}": fields for key, fields in table.get("keys", {}).items()}
     world = World(name, folder, tables)
     world.keys = asyncio.run(_create(load(tables), keys))
+    now = int(time.time())
+    world.keys["JWT"] = TOKENS.token(scope="items:read", sub="client-1", exp=now + PAST_SECONDS // 2)
+    world.keys["JWT:expired"] = TOKENS.token(scope="items:read", iat=now - PAST_SECONDS // 2, exp=now - 3600)
     return world
+
+
+def issuer_table(folder: Path) -> dict[str, Any]:
+    """The issuer whose tokens every world accepts."""
+    return {
+        "id": "tokens", "issuer": TOKENS.issuer, "audiences": [AUDIENCE], "algorithms": ["RS256"],
+        "jwks_file": str(TOKENS.publish(folder / "jwks.json")),
+    }  # fmt: skip
 
 
 def origin_routes() -> list[dict[str, Any]]:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_auth.core.cachekey import UNKNOWN_ADDRESS, compose, limit_key, partitions_of
+from gateway_auth.core.cachekey import UNKNOWN_ADDRESS, compose, limit_key, partitions_of, window_family, window_name
 from gateway_auth.core.limits import LimitBy
 from gateway_auth.core.network import Address
 from gateway_auth.core.principal import ANONYMOUS, Principal, build_principal
-from tests.fakes import address
+from tests.fakes import address, limit
 
 BYS: tuple[LimitBy, ...] = get_args(LimitBy)
 CLIENT = address("198.51.100.7")
@@ -74,6 +74,39 @@ def test_the_same_subject_proven_otherwise_is_another() -> None:
     (key,) = partitions_of(("subject",), principal("alice"), CLIENT)
     (token,) = partitions_of(("subject",), principal("alice", None, None, "jwt"), CLIENT)
     assert key != token
+
+
+def of_issuer(issuer_id: str, method: str = "jwt") -> Principal:
+    return build_principal(
+        subject="alice", method=method, scopes=frozenset(), roles=frozenset(), app_id="app_1", issuer_id=issuer_id
+    )
+
+
+@pytest.mark.parametrize("by", ["key", "app", "subject"])
+def test_apps_and_subjects_of_issuers_called_alike_are_counted_apart(by: LimitBy) -> None:
+    everybody = (principal(), of_issuer("corp"), of_issuer("partner"))
+    assert len({partitions_of((by,), who, CLIENT)[0] for who in everybody}) == 3
+
+
+@pytest.mark.parametrize("by", ["app", "subject"])
+def test_an_issuers_signed_and_opaque_tokens_are_counted_together(by: LimitBy) -> None:
+    both = (of_issuer("corp", "jwt"), of_issuer("corp", "opaque"))
+    assert len({partitions_of((by,), who, CLIENT)[0] for who in both}) == 1
+
+
+def test_windows_that_could_not_read_each_other_have_other_names() -> None:
+    rates = ("5/second", "5/minute", "5/minute burst 9", "5/minute fixed", "5/month", "5/month fixed")
+    families = {window_family(limit("per-key", rate)) for rate in rates}
+    assert len(families) == len(rates)
+    assert window_family(limit("per-key", "5/minute")) == window_family(limit("per-key", "9/minute"))
+    assert window_family(limit("per-key", "5/minute")) != window_family(limit("per-app", "5/minute"))
+
+
+def test_the_name_of_a_shared_window_tells_nobody_whose_it_is() -> None:
+    names = {window_name("family", partition) for partition in ("1", 1, "alice", -1)}
+    assert len(names) == 4
+    assert not [name for name in names if b"alice" in name]
+    assert {len(name) for name in names} == {32}
 
 
 @pytest.mark.parametrize("by", ["key", "app", "subject", "address"])

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_auth.core.limits import NO_LIMITS, LimitOutcome, LimitSet, take_all
+from gateway_auth.core.limits import NO_LIMITS, Limit, LimitOutcome, LimitSet, take_all
 from gateway_auth.core.outcome import limit_headers
+from gateway_auth.core.rates import parse_rate
 from gateway_auth.core.windows import MICROSECONDS, Window, new_window
 from tests.fakes import limit
 
@@ -178,3 +179,10 @@ def test_limits_are_joined_in_order_and_once() -> None:
 def test_a_set_knows_whether_it_is_empty() -> None:
     assert not NO_LIMITS
     assert LimitSet((limit("a", "1/hour"),))
+
+
+def test_a_limit_that_a_route_and_a_plan_name_is_taken_once() -> None:
+    shared = Limit(id="all", key="global:all", rate=parse_rate("10/minute burst 10"), by="global")
+    other = Limit(id="per-key", key="plan:per-key", rate=parse_rate("5/minute"), by="key")
+    joined = LimitSet([shared]).joined(LimitSet([other, shared]))
+    assert [limit.id for limit in joined.limits] == ["all", "per-key"]

@@ -80,13 +80,11 @@ class GenerationsAreADict(RuleBasedStateMachine):
     def discard(self, key: int) -> None:
         self.map.discard(key)
         self.truth.pop(key, None)
-        self.used = [used for used in self.used if used != key]
 
     @rule(unwanted=st.text(max_size=1))
     def discard_where(self, unwanted: str) -> None:
         self.map.discard_where(lambda value: value.startswith(unwanted))
         self.truth = {key: value for key, value in self.truth.items() if not value.startswith(unwanted)}
-        self.used = [used for used in self.used if used in self.truth]
 
     @rule()
     def clear(self) -> None:
@@ -100,8 +98,10 @@ class GenerationsAreADict(RuleBasedStateMachine):
 
     @invariant()
     def remembers_what_was_used_last(self) -> None:
+        # What was discarded since had taken a place of its own: that nothing else was kept there is no loss.
         for key in self.used[-self.BOUND // 2 :]:
-            assert self.map[key] == self.truth[key]
+            if key in self.truth:
+                assert self.map[key] == self.truth[key]
 
 
 GenerationsAreADict.TestCase.settings = settings(max_examples=60, stateful_step_count=40)

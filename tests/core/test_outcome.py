@@ -118,6 +118,15 @@ def test_a_caller_who_has_all_but_one_of_any_is_told_what_is_missing() -> None:
     assert {"x", "y"} & set(challenge.decode().partition('scope="')[2].rstrip('"').split())
 
 
+def test_a_challenge_tells_where_the_issuer_is_found() -> None:
+    address = "https://api.example/.well-known/oauth-protected-resource"
+    outcome = deny_outcome(Deny(Reason.CREDENTIAL_REQUIRED, KEYS_ONLY), "orders", "req-1", address)
+    assert values(outcome, b"www-authenticate") == [
+        f'Bearer realm="orders", resource_metadata="{address}"',
+        'ApiKey realm="orders"',
+    ]
+
+
 @pytest.mark.parametrize(
     "reason",
     [

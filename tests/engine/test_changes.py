@@ -10,17 +10,28 @@ import pytest
 from gateway_auth.engine import changes
 from gateway_auth.engine.changes import PROMISE_SECONDS, ChangeFollower
 from gateway_auth.errors import StoreUnavailable
-from gateway_auth.ports import ChangeBatch
-from tests.fakes import FakeClock, FakeStore, World, request, told
+from gateway_auth.ports import Change, ChangeBatch
+from tests.engine.revoking import a_revocation
+from tests.fakes import FakeClock, FakeStore, World, request, ticks, told
 
 
 class Follower:
-    """A follower with its store and clock, and the batches it handed on."""
+    """A follower with its store and clock, and the batches it handed on.
+
+    What learns of them reads revocations, which a test may hold or fail.
+    """
 
     def __init__(self, max_stale_seconds: float = 60.0) -> None:
         self.clock, self.store = FakeClock(), FakeStore()
+        self.learnt: list[ChangeBatch] = []
         self.forgotten: list[ChangeBatch] = []
-        self.changes = ChangeFollower(self.store, self.clock, self.forgotten.append, max_stale_seconds)
+        self.changes = ChangeFollower(
+            self.store, self.clock, self.forgotten.append, max_stale_seconds, learn=self.learn
+        )
+
+    async def learn(self, batch: ChangeBatch) -> None:
+        await self.store.read_revocations(0)
+        self.learnt.append(batch)
 
     @property
     def seconds_left(self) -> float:
@@ -109,6 +120,80 @@ async def test_stop_leaves_no_reading_behind() -> None:
         await asyncio.gather(*left, return_exceptions=True)
 
 
+# -- nudges --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_nudge_reads_at_once() -> None:
+    follower = Follower()
+    await follower.changes.start()
+    follower.store.changed("key", "news")
+    follower.changes.nudge()
+    await until(lambda: follower.changes.revision == 1)
+    await follower.changes.stop()
+
+
+async def test_nudges_that_come_together_are_one_reading() -> None:
+    follower = Follower()
+    await follower.changes.start()
+    for _ in range(100):
+        follower.changes.nudge()
+    await until(lambda: follower.store.polls == 1)
+    await ticks()
+    assert follower.store.polls == 1
+    await follower.changes.stop()
+
+
+async def test_a_nudge_while_the_log_is_read_reads_it_again() -> None:
+    """The reading under way may have looked before the change that the nudge tells of."""
+    follower = Follower()
+    await follower.changes.start()
+    follower.store.hold(keys=False, feed=True)
+    follower.changes.nudge()
+    await until(lambda: bool(follower.store.waiting))
+    follower.store.changed("key", "news")
+    follower.changes.nudge()
+    await ticks()
+    follower.store.release()
+    await until(lambda: follower.changes.revision == 1)
+    await follower.changes.stop()
+
+
+async def test_a_nudge_while_a_request_has_the_log_read_reads_it_again() -> None:
+    follower = Follower()
+    await follower.changes.start()
+    follower.store.hold(keys=False, feed=True)
+    reading = asyncio.create_task(follower.changes.catch_up())
+    await until(lambda: bool(follower.store.waiting))
+    follower.store.changed("key", "news")
+    follower.changes.nudge()
+    await ticks()
+    follower.store.release()
+    await reading
+    await until(lambda: follower.changes.revision == 1)
+    await follower.changes.stop()
+
+
+async def test_nudges_ask_no_store_that_has_just_failed() -> None:
+    follower = Follower()
+    await follower.changes.start()
+    follower.store.go_down()
+    follower.changes.nudge()
+    await until(lambda: follower.changes.is_degraded)
+    for _ in range(5):
+        follower.changes.nudge()
+        await ticks()
+    assert follower.store.polls == 1
+    await follower.changes.stop()
+
+
+async def test_a_nudge_before_the_start_is_not_forgotten() -> None:
+    follower = Follower()
+    follower.changes.nudge()
+    await follower.changes.start()
+    await until(lambda: follower.store.polls == 1)
+    await follower.changes.stop()
+
+
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +248,107 @@ async def test_many_who_want_to_read_share_one_reading() -> None:
     follower.store.release()
     assert set(await asyncio.gather(*readers)) == {True}
     assert follower.store.polls == 1
+
+
+# -- what has to be learnt first -----------------------------------------------------------------------------------
+
+
+async def test_a_batch_is_learnt_before_anything_counts_as_read() -> None:
+    follower = Follower()
+    await follower.changes.catch_up()
+    until_when = follower.changes.serve_until
+    follower.clock.advance(1.0)
+    follower.store.changed("token", "a")
+    follower.store.hold(keys=False, revocations=True)
+    reading = asyncio.create_task(follower.changes.catch_up())
+    await until(lambda: bool(follower.store.waiting))
+    assert (follower.changes.revision, follower.changes.serve_until, follower.forgotten) == (0, until_when, [])
+    follower.store.release()
+    assert await reading
+    assert (follower.changes.revision, follower.changes.serve_until) == (1, until_when + 1.0)
+    assert follower.learnt == follower.forgotten == [ChangeBatch(1, (Change(1, "token", "a"),))]
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("down"), RuntimeError("a bug"), TimeoutError()], ids=repr)
+async def test_what_could_not_be_learnt_is_a_failed_reading_and_comes_again(failure: Exception) -> None:
+    follower = Follower()
+    await follower.changes.catch_up()
+    follower.store.changed("token", "a")
+    follower.store.revocation_failure = failure
+    await follower.changes.catch_up()
+    assert follower.changes.is_degraded
+    assert (follower.changes.revision, follower.learnt, follower.forgotten) == (0, [], [])
+    follower.store.come_back()
+    follower.clock.advance(1.0)
+    await follower.changes.catch_up()
+    assert follower.seconds_left == pytest.approx(PROMISE_SECONDS)
+    assert [change.object_id for batch in follower.learnt for change in batch.changes] == ["a"]
+    assert follower.changes.revision == 1
+
+
+async def test_learning_that_takes_too_long_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "READ_TIMEOUT_SECONDS", 0.01)
+    follower = Follower()
+    follower.store.changed("token", "a")
+    follower.store.hold(keys=False, revocations=True)
+    assert not await follower.changes.catch_up()
+    assert follower.changes.is_degraded
+    assert follower.changes.revision == 0
+    follower.store.release()
+
+
+async def test_a_start_learns_all_there_is_as_of_after_the_revision_it_begins_at() -> None:
+    """A change between the two is learnt at once, and is in the first batch too; the other order would lose it."""
+    follower = Follower()
+    follower.store.changed("token", "before")
+    follower.store.hold(keys=False, revocations=True)
+    starting = asyncio.create_task(follower.changes.start())
+    await until(lambda: bool(follower.store.waiting))
+    follower.store.changed("token", "between")
+    assert follower.seconds_left <= 0
+    follower.store.release()
+    await starting
+    assert follower.learnt == [ChangeBatch(1, is_complete=False)]
+    assert (follower.changes.revision, follower.forgotten) == (1, [])
+    await follower.changes.catch_up()
+    assert [change.object_id for change in follower.learnt[1].changes] == ["between"]
+    await follower.changes.stop()
+
+
+async def test_where_nothing_has_to_be_learnt_batches_are_only_forgotten() -> None:
+    store, forgotten = FakeStore(), list[ChangeBatch]()
+    follower = ChangeFollower(store, FakeClock(), forgotten.append, 60.0)
+    store.changed("key", "a")
+    assert await follower.catch_up()
+    assert [batch.revision for batch in forgotten] == [1]
+
+
+async def test_a_start_that_cannot_learn_fails() -> None:
+    follower = Follower()
+    follower.store.revocation_failure = StoreUnavailable("down")
+    with pytest.raises(StoreUnavailable):
+        await follower.changes.start()
+    assert follower.seconds_left <= 0
+    await follower.changes.stop()
+
+
+async def test_a_key_read_while_a_batch_is_learnt_is_not_remembered_as_it_was_before_the_change() -> None:
+    world = World()
+    key = world.add_key()
+    await world.poll()
+    world.store.hold(keys=True)
+    old = asyncio.create_task(world.decide(request(key=key.text)))
+    await until(lambda: bool(world.store.waiting))
+    world.store.edit_key(key.id, status="disabled")
+    world.store.revoke(a_revocation())
+    world.store.hold(keys=True, revocations=True)
+    polling = asyncio.create_task(world.poll())
+    await until(lambda: len(world.store.waiting) == 2)
+    world.store.let_one_go(0)
+    await until(old.done)
+    world.store.release()
+    assert await polling
+    assert told(await world.decide(request(key=key.text))) == "credential_disabled"
 
 
 # -- until when ----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tests.conformance.upstream import Upstream
 from tests.conformance.vectors import fill, key_id, with_other_secret
 from tests.conformance.wire import Connection, NotHTTP, request
 from tests.leaks.gateway import Gateway
+from tests.leaks.tokens import Tokens, issue_tokens, token_commands, token_requests
 
 KEY = KeyFormat()
 NAMES = ("good", "leaked", "disabled", "revoked", "deleted")
@@ -85,8 +86,8 @@ def send(gateway: Gateway, raw_requests: list[bytes]) -> bytes:
     return answered
 
 
-def run_every_command(gateway: Gateway, keys: dict[str, str]) -> None:
-    """Those that change, those that show, and some with a key where an id belongs."""
+def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) -> None:
+    """Those that change, those that show, and some with a key or a token where an id belongs."""
     good, ids = keys["good"], {name: key_id(text) for name, text in keys.items()}
     (app,) = (app["id"] for app in json.loads(gateway.run("apps", "list", "--json")))
     changes: list[tuple[str, ...]] = [
@@ -112,20 +113,21 @@ def run_every_command(gateway: Gateway, keys: dict[str, str]) -> None:
     typed = (*keys.values(), with_other_secret(good), good[:-1], f"_{good}", "garbage", "")
     shown = [*views, *mistaken, ("config", "schema")]
     verified = [((*("keys", "verify"), *words), f"{text}\n") for text in typed for words in ((), ("--json",))]
-    gateway.run_all([*((words, "") for words in (*changes, *shown, *((*view, "--json") for view in views))), *verified])
+    plain = [(words, "") for words in (*changes, *shown, *((*view, "--json") for view in views))]
+    gateway.run_all([*plain, *verified, *token_commands(tokens)])
 
 
-def live(gateway: Gateway) -> tuple[dict[str, str], bytes]:
-    """The whole story: the keys that were made, and all answers to clients."""
+def live(gateway: Gateway) -> tuple[dict[str, str], Tokens, bytes]:
+    """The whole story: the keys that were made, the tokens, and all answers to clients."""
     keys = make_keys(gateway)
+    tokens = issue_tokens(gateway)
     with Upstream() as upstream, gateway.serving(upstream):
-        answered = send(gateway, requests(keys))
-        run_every_command(gateway, keys)
+        answered = send(gateway, [*requests(keys), *token_requests(tokens)])
+        run_every_command(gateway, keys, tokens)
         time.sleep(PROMISE_SECONDS)
-        answered += send(
-            gateway, [request("GET", "/v1/orders/1", [("X-API-Key", key.encode())]) for key in keys.values()]
-        )
+        again = [request("GET", "/v1/orders/1", [("X-API-Key", key.encode())]) for key in keys.values()]
+        answered += send(gateway, [*again, *token_requests(tokens)])
     app = json.loads(gateway.run("apps", "list", "--json"))[0]["id"]
     gateway.run("apps", "delete", app, "--yes")
     gateway.collect()
-    return keys, answered
+    return keys, tokens, answered

@@ -17,6 +17,7 @@ from tests.conformance.vectors import with_other_secret
 from tests.leaks.gateway import Gateway
 from tests.leaks.search import find
 from tests.leaks.story import NAMES, live
+from tests.leaks.tokens import Tokens, secrets_of
 
 pytestmark = pytest.mark.slow
 
@@ -30,13 +31,18 @@ class Story(NamedTuple):
 
     gateway: Gateway
     keys: dict[str, str]
+    tokens: Tokens
     answered: bytes
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The secret part of every key, of one that was guessed, and the pepper."""
+        """The secret part of every key, of one that was guessed, and of every token; and the pepper."""
         texts = {**self.keys, "guessed": with_other_secret(self.keys["good"])}
-        return {name: text.split("_")[3] for name, text in texts.items()} | {"pepper": self.gateway.pepper}
+        return {
+            **{name: text.split("_")[3] for name, text in texts.items()},
+            **secrets_of(self.tokens),
+            "pepper": self.gateway.pepper,
+        }
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +50,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("leaks") / "gateway"
     folder.mkdir()
     gateway = Gateway(folder)
-    keys, answered = live(gateway)
-    return Story(gateway, keys, answered)
+    return Story(gateway, *live(gateway))
 
 
 def test_each_key_is_shown_once_by_the_command_that_made_it(story: Story) -> None:
@@ -78,6 +83,10 @@ def test_the_log_has_something_to_say(story: Story) -> None:
 def test_no_answer_holds_a_secret(story: Story) -> None:
     assert story.answered
     assert find(story.answered, story.secrets) == []
+
+
+def test_a_token_that_was_taken_back_is_told_so(story: Story) -> None:
+    assert b"credential_revoked" in story.answered, "the tokens of this story are good ones, but for that"
 
 
 def test_no_process_shows_a_secret_in_its_arguments(story: Story) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.token import Revocation
 from gateway_auth.ports import AuditEvent
 
 Column = str | int | float | bytes | None
@@ -23,13 +24,14 @@ JSON_COLUMNS = frozenset(
     )
 )  # fmt: skip
 
-R = TypeVar("R", bound=AppRecord | KeyRecord)
+Record = AppRecord | KeyRecord | Revocation
+R = TypeVar("R", bound=Record)
 
 _APP_WIDTH = len(AppRecord.__struct_fields__)
 _KEY_WIDTH = len(KeyRecord.__struct_fields__)
 
 
-def to_row(record: AppRecord | KeyRecord) -> dict[str, Column]:
+def to_row(record: Record) -> dict[str, Column]:
     """The columns of a record by name."""
     row: dict[str, Column] = {}
     for name in record.__struct_fields__:

@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0001", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0002", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -123,4 +123,18 @@ audit = Table(
     Column("before", Text),
     Column("after", Text),
     Index("audit_of_object", "object_id", "seq"),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("revision", BigInteger, nullable=False),  # of its change, by which workers ask for what is new
+    Column("kind", String(16), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("issuer", Text),
+    Column("revoked_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("revocations_by_revision", "revision"),
+    Index("revocations_by_end", "expires_at"),
 )

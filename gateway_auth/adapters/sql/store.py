@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway_auth.adapters.sql.address import driver_for
@@ -17,35 +17,29 @@ from gateway_auth.adapters.sql.driver import Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, apps, changes, head, keys
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head
+from gateway_auth.adapters.sql.statements import (
+    MAX_BATCH,
+    READ_CHANGES,
+    READ_KEY,
+    READ_REVISION,
+    READ_REVOCATIONS,
+    change_in,
+    number_in,
+)
 from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
 from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.token import Revocation
 from gateway_auth.errors import StoreUnavailable
-from gateway_auth.ports import Change, ChangeBatch, KeyReading
-
-MAX_BATCH = 1000
-
-# One statement is one snapshot. `head` always has its row, so an unknown key still answers with the revision.
-_READ_KEY = (
-    select(head.c.revision, apps, keys)
-    .select_from(head.outerjoin(keys, keys.c.id == bindparam("key_id")).outerjoin(apps, apps.c.id == keys.c.app_id))
-    .where(head.c.id == 1)
-)
-_REVISION = select(head.c.revision).where(head.c.id == 1)
-_CHANGES = (
-    select(head.c.revision, head.c.pruned, changes.c.revision, changes.c.kind, changes.c.object_id)
-    .select_from(head.outerjoin(changes, changes.c.revision > bindparam("after")))
-    .where(head.c.id == 1)
-    .order_by(changes.c.revision)
-    .limit(MAX_BATCH)
-)
+from gateway_auth.ports import ChangeBatch, KeyReading, RevocationReading
 
 
 class SqlStore:
-    """ports.KeyStore, ChangeFeed and Registry over `sqlite:///file` or `postgresql://…`, on one event loop.
+    """ports.KeyStore, ChangeFeed, RevocationStore and Registry over `sqlite:///file` or `postgresql://…`.
 
-    Nothing is opened before the first use, so it may be made before a fork. Raises StoreUnavailable for an
-    outage, StoreSchemaError for a schema of another version, ConfigError (here) for another URL.
+    For one event loop. Nothing is opened before the first use, so it may be made before a fork. Raises
+    StoreUnavailable for an outage, StoreSchemaError for a schema of another version, ConfigError (here) for another
+    URL.
     """
 
     def __init__(self, url: str, *, schema: Schema = CURRENT_SCHEMA) -> None:
@@ -60,9 +54,9 @@ class SqlStore:
 
     async def read_key(self, key_id: str) -> KeyReading:
         """The key and its app as of one revision."""
-        (row,) = await self._rows(_READ_KEY, {"key_id": key_id})
+        (row,) = await self._rows(READ_KEY, {"key_id": key_id})
         before, app_row, key_row = split_reading(row)
-        revision = _number(before[0])
+        revision = number_in(before[0])
         if key_row[0] is None:
             return KeyReading(revision)
         with translated(self._driver.explain):
@@ -70,7 +64,7 @@ class SqlStore:
 
     async def current_revision(self) -> int:
         """The revision of the last change, 0 before the first."""
-        return _number((await self._rows(_REVISION, {}))[0][0])
+        return number_in((await self._rows(READ_REVISION, {}))[0][0])
 
     async def changes_since(self, revision: int) -> ChangeBatch:
         """At most `MAX_BATCH` changes after `revision`.
@@ -78,13 +72,20 @@ class SqlStore:
         Incomplete when some of them were pruned, and when the store itself stands before `revision`: then it
         was put back from a backup, and what the reader knows is of another history.
         """
-        rows = await self._rows(_CHANGES, {"after": revision})
-        current, pruned = _number(rows[0][0]), _number(rows[0][1])
+        rows = await self._rows(READ_CHANGES, {"after": revision})
+        current, pruned = number_in(rows[0][0]), number_in(rows[0][1])
         if revision < pruned or revision > current:
             return ChangeBatch(current, is_complete=False)
-        found = tuple(_change(row[2:]) for row in rows if row[2] is not None)
+        found = tuple(change_in(row[2:]) for row in rows if row[2] is not None)
         # A full batch: more may wait. Else the reader has all up to now, in the same snapshot.
         return ChangeBatch(found[-1].revision if len(found) == MAX_BATCH else current, found)
+
+    async def read_revocations(self, after: int) -> RevocationReading:
+        """Those recorded after revision `after`, ended ones that are still there among them; 0 for all."""
+        rows = await self._rows(READ_REVOCATIONS, {"after": after})
+        with translated(self._driver.explain):
+            found = tuple(from_row(Revocation, row[1:]) for row in rows if row[1] is not None)
+        return RevocationReading(number_in(rows[0][0]), found)
 
     # -- management ---------------------------------------------------------
 
@@ -184,16 +185,3 @@ class SqlStore:
             # middle of a statement has lost its connection by then: SQLAlchemy closes it.
             with translated(self._driver.explain):
                 await asyncio.shield(asyncio.ensure_future(connection.close()))
-
-
-def _change(row: Row) -> Change:
-    revision, kind, object_id = row
-    if kind == "app" or kind == "key":
-        return Change(_number(revision), kind, str(object_id))
-    raise StoreUnavailable(f"the change log holds an unknown kind {kind!r}; update the program")
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise StoreUnavailable("the store has no number for its revision; restore it from a backup")
-    return value

@@ -1,4 +1,4 @@
-"""One write transaction: apps, keys, and their rows of change log and audit. Knows no use case."""
+"""One write transaction: apps, keys, revocations, and their rows of change log and audit. Knows no use case."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.failures import Explain, translated
 from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
 from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.token import Revocation
 from gateway_auth.ports import AuditEvent
 
 Parameters = Mapping[str, Column]
@@ -97,6 +98,22 @@ class SqlKeys(_Records[KeyRecord]):
         return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
 
 
+class SqlRevocations:
+    """ports.Revocations."""
+
+    def __init__(self, guarded: Guarded) -> None:
+        self._guarded = guarded
+
+    async def save(self, revocation: Revocation, revision: int) -> None:
+        """Add one, recorded as this revision."""
+        await self._guarded.run(insert(schema.revocations), {**to_row(revocation), "revision": revision})
+
+    async def prune(self, before: float) -> int:
+        """Forget those that ended before a time; returns how many."""
+        ends = schema.revocations.c.expires_at
+        return (await self._guarded.run(delete(schema.revocations).where(ends < before))).rowcount
+
+
 class SqlSnapshot:
     """ports.Snapshot."""
 
@@ -117,6 +134,7 @@ class SqlTransaction:
         self._events: list[dict[str, Column]] = []
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
+        self.revocations = SqlRevocations(guarded)
 
     @classmethod
     async def begin(cls, connection: AsyncConnection, explain: Explain) -> SqlTransaction:

@@ -1,0 +1,1 @@
+"""Issuers of tokens: their keys, and their answers about opaque tokens."""

@@ -1,0 +1,121 @@
+"""Limits counted in Redis: exact on any number of nodes. It decides what is asked and what the answer means.
+
+The counting itself is done by `windows.lua` and `limits.lua`. Connections, timeouts and outages are others' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.msgpack import Encoder
+
+from gateway_auth.adapters.redis.batching import Batcher
+from gateway_auth.adapters.redis.script import ScriptCaller, load
+from gateway_auth.core.cachekey import window_family, window_name
+from gateway_auth.core.limits import Limit, LimitOutcome, LimitSet
+from gateway_auth.core.memo import Memo
+from gateway_auth.core.rates import LONGEST_MONTH_SECONDS
+from gateway_auth.errors import RedisUnavailable
+
+MAX_BATCH = 64
+"""How many windows one call touches at most, as Redis does nothing else meanwhile: well below a millisecond."""
+
+_KINDS = {"sliding": 1, "bucket": 2, "fixed": 3}
+_CALENDAR_MONTH = 4
+_Entry = tuple[Annotated[int, Meta(ge=0)], ...]
+
+Terms = tuple[int, int, int, int, int]
+"""A limit as the script wants it: kind, count, period in seconds, burst, cost."""
+
+
+class Check(Struct, frozen=True, gc=False):
+    """One request's limits and the keys of their windows, in the same order."""
+
+    limits: LimitSet
+    keys: list[bytes]
+
+
+class RedisLimitStore:
+    """`ports.LimitStore` in Redis or Valkey. Raises RedisUnavailable when it is unknown what was charged.
+
+    All windows lie in one hash slot, so that those of one request are taken in one atomic step wherever Redis is
+    a cluster (docs/decisions/0010-redis-limits.md).
+    """
+
+    def __init__(self, redis: ScriptCaller, key_prefix: str = "gwa") -> None:
+        if "{" in key_prefix or "}" in key_prefix:
+            raise ValueError(f"key prefix {key_prefix!r}: braces would move the hash slot")
+        self._redis = redis
+        self._script = load("windows.lua", "limits.lua")
+        self._head = f"{key_prefix}:{{{key_prefix}:limits}}:".encode()
+        self._families: Memo[LimitSet, list[str]] = Memo(_families_of)
+        self._terms: Memo[LimitSet, list[Terms]] = Memo(_terms_of)
+        self._encoder = Encoder()
+        self._batcher: Batcher[Check, LimitOutcome] = Batcher(self._take_together, _size_of, MAX_BATCH)
+
+    def take_now(self, _limits: LimitSet, _partitions: Sequence[str | int]) -> None:
+        """Never known without waiting."""
+
+    async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
+        """All limits or none, together with whoever else waits."""
+        head = self._head
+        families = self._families[limits]
+        keys = [head + window_name(family, of) for family, of in zip(families, partitions, strict=True)]
+        return await self._batcher.put(Check(limits, keys))
+
+    @property
+    def place(self) -> bytes:
+        """A key of the hash slot that all windows lie in."""
+        return self._head
+
+    async def close(self) -> None:
+        """Give up what waits."""
+        await self._batcher.close()
+
+    async def _take_together(self, checks: list[Check]) -> list[LimitOutcome]:
+        """One call for all of these."""
+        keys: dict[bytes, int] = {}
+        sets: dict[LimitSet, int] = {}
+        asked = []
+        for check in checks:
+            one = [sets.setdefault(check.limits, len(sets) + 1)]
+            one += [keys.setdefault(key, len(keys) + 1) for key in check.keys]
+            asked.append(one)
+        message = self._encoder.encode(([self._terms[limits] for limits in sets], asked))
+        reply = await self._redis.call(self._script, list(keys), (b"", message))
+        try:
+            entries = convert(reply, list[_Entry])
+            return [_outcome(check.limits, entry) for check, entry in zip(checks, entries, strict=True)]
+        except (ValidationError, ValueError) as error:
+            raise RedisUnavailable(f"Redis answered a script with something else: {error}", "garbage") from error
+
+
+def _size_of(check: Check) -> int:
+    return len(check.keys)
+
+
+def _families_of(limits: LimitSet) -> list[str]:
+    return [window_family(limit) for limit in limits.limits]
+
+
+def _terms_of(limits: LimitSet) -> list[Terms]:
+    return [_spell(limit) for limit in limits.limits]
+
+
+def _spell(limit: Limit) -> Terms:
+    rate = limit.rate
+    if rate.is_calendar_month:
+        return _CALENDAR_MONTH, rate.count, LONGEST_MONTH_SECONDS, rate.burst, limit.cost
+    return _KINDS[rate.kind], rate.count, rate.period_seconds, rate.burst, limit.cost
+
+
+def _outcome(limits: LimitSet, entry: tuple[int, ...]) -> LimitOutcome:
+    """What the script's numbers say. Raises ValueError if there are too many or too few."""
+    width = 2 * len(limits.limits)
+    if len(entry) == width:
+        return LimitOutcome(True, entry)
+    waits = entry[width:]
+    violated = tuple(limit.id for limit, wait in zip(limits.limits, waits, strict=True) if wait)
+    return LimitOutcome(False, entry[:width], max(1, *waits), violated)

@@ -1,0 +1,127 @@
+"""A running gateway: the store, what judges requests over it, and the order in which all of it starts and ends."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+
+from gateway_auth.adapters.memory_limits import MemoryLimitStore
+from gateway_auth.adapters.sql import SqlStore
+from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.bootstrap.posture import log_posture
+from gateway_auth.bootstrap.shared import Shared, TruthStore, open_shared
+from gateway_auth.bootstrap.tokens import IssuerSource, Tokens, open_issuers
+from gateway_auth.config import Configuration, load
+from gateway_auth.core.keyhash import PepperRing, fingerprinter, token_fingerprinter
+from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.engine.api_key import KeyVerifier
+from gateway_auth.engine.brake import Brake
+from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.pipeline import Engine
+from gateway_auth.engine.principal_cache import PrincipalCache
+from gateway_auth.engine.recorder import Recorder
+from gateway_auth.ports import Clock, KeyStore, LimitStore
+
+
+class Gateway:
+    """A running gateway of one event loop: what judges requests, and what has to be closed with it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        changes: ChangeFollower,
+        tokens: Tokens | None = None,
+        store: SqlStore | None = None,
+    ) -> None:
+        self.engine = engine
+        self.recorder = recorder
+        self.tokens = tokens
+        self.shared: Shared | None = None
+        self._changes = changes
+        self._store = store
+
+    def join(self, shared: Shared) -> None:
+        """Take part in what is shared; it is closed with this gateway."""
+        self.shared = shared
+        shared.start(self._changes.nudge)
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What this gateway does without for now: `store`, `redis`."""
+        is_without_redis = self.shared is not None and self.shared.is_degraded
+        return ("store",) * self._changes.is_degraded + ("redis",) * is_without_redis
+
+    async def close(self) -> None:
+        """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
+        await self._changes.stop()
+        if self.tokens is not None:
+            await self.tokens.close()
+        if self.shared is not None:
+            await self.shared.close()
+        if self._store is not None:
+            await self._store.close()
+
+
+async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | Configuration) -> Gateway:
+    """Load, open and start. Raises ConfigError, StoreUnavailable or StoreSchemaError; then nothing stays open."""
+    configuration = load(source)
+    store = SqlStore(configuration.store_url)
+    clock = SystemClock()
+    shared = None
+    try:
+        shared = open_shared(configuration, store, clock)
+        gateway = await assemble(
+            configuration.rules,
+            configuration.peppers,
+            key_store=shared.key_store if shared is not None else store,
+            feed=shared.truth if shared is not None else store,
+            limit_store=shared.limits if shared is not None else MemoryLimitStore(clock),
+            clock=clock,
+            cache_seconds=configuration.api_keys.cache_seconds,
+            max_stale_seconds=configuration.max_stale_seconds,
+            issuers=open_issuers(configuration.issuers, clock),
+            owned_store=store,
+        )
+    except BaseException:
+        if shared is not None:
+            await shared.close()
+        await store.close()
+        raise
+    if shared is not None:
+        gateway.join(shared)
+    log_posture(configuration)
+    return gateway
+
+
+async def assemble(
+    rules: RuleSet,
+    peppers: PepperRing,
+    *,
+    key_store: KeyStore,
+    feed: TruthStore,
+    limit_store: LimitStore,
+    clock: Clock,
+    cache_seconds: float = 30.0,
+    max_stale_seconds: float = 60.0,
+    issuers: Sequence[IssuerSource] = (),
+    owned_store: SqlStore | None = None,
+) -> Gateway:
+    """Put a gateway together over any adapters, and start it."""
+    cache = PrincipalCache(clock)
+    fingerprint = fingerprinter(secrets.token_bytes(32))
+    tokens = verifier = None
+    changes = ChangeFollower(feed, clock, cache.forget, max_stale_seconds)
+    if issuers:
+        mark = token_fingerprinter(secrets.token_bytes(32))
+        tokens = Tokens(issuers, rules.scopes_of, feed, mark, clock, SystemRandom())
+        changes = ChangeFollower(feed, clock, cache.forget, max_stale_seconds, learn=tokens.revoked.apply)
+        verifier = tokens.verifier(changes)
+    keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
+    engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store)
+    await changes.start()
+    if tokens is not None:
+        await tokens.start()
+    return gateway

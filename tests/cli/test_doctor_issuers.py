@@ -1,0 +1,61 @@
+"""`doctor` on issuers: their keys, and whether they answer about opaque tokens."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway_auth.cli.listening import free_port
+from tests.bearer.issuing import AUDIENCE, ISSUER, TokenIssuer
+from tests.cli.command import Workspace
+
+
+@pytest.fixture
+def ready(workspace: Workspace) -> Workspace:
+    """On a port nobody listens on, with a store."""
+    workspace.change("127.0.0.1:8080", f"127.0.0.1:{free_port()}")
+    workspace.app()
+    return workspace
+
+
+def add(workspace: Workspace, more: str) -> None:
+    """Add an issuer to the configuration."""
+    table = (
+        f'\n[[issuers]]\nid = "corp"\nissuer = "{ISSUER}"\naudiences = ["{AUDIENCE}"]\nalgorithms = ["ES256"]\n{more}\n'
+    )
+    workspace.config.write_text(workspace.config.read_text("utf-8") + table, "utf-8")
+
+
+def checks(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """What was found, by check."""
+    return {check["check"]: check for check in workspace.call("doctor", "--json").json["checks"]}
+
+
+def test_keys_that_can_be_had_are_named(ready: Workspace) -> None:
+    issuer = TokenIssuer(keys={})
+    issuer.add("k-1", "ES256")
+    issuer.publish(ready.directory / "jwks.json")
+    add(ready, 'jwks_file = "jwks.json"')
+    assert checks(ready)["issuer corp"] == {
+        "check": "issuer corp", "status": "ok", "detail": "1 keys: 'k-1' (ES256)",
+    }  # fmt: skip
+
+
+def test_an_issuer_without_a_usable_key_fails(ready: Workspace) -> None:
+    (ready.directory / "jwks.json").write_text(json.dumps({"keys": []}))
+    add(ready, 'jwks_file = "jwks.json"')
+    assert checks(ready)["issuer corp"]["status"] == "failed"
+
+
+def test_an_issuer_that_cannot_be_reached_fails_and_says_what_that_means(ready: Workspace) -> None:
+    (ready.directory / "secrets" / "client").write_text("a client secret")
+    (ready.directory / "secrets" / "client").chmod(0o600)
+    asked = '{ url = "http://127.0.0.1:1/i", client_id = "gw", client_secret = "file:secrets/client" }'
+    add(ready, f'jwks_url = "http://127.0.0.1:1/jwks"\nintrospection = {asked}')
+    ended = ready.call("doctor", "--json")
+    assert ended.code == 1
+    found = checks(ready)
+    assert found["issuer corp"]["status"] == found["introspection corp"]["status"] == "failed"
+    assert "503" in found["issuer corp"]["detail"]
+    assert "a client secret" not in ended.out
