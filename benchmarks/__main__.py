@@ -10,7 +10,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import imports, in_process, keys, over_http, proxy, routes, storm, tokens, tokens_over_http
+from benchmarks import (
+    imports,
+    in_process,
+    keys,
+    over_http,
+    proxy,
+    routes,
+    shared_limits,
+    storm,
+    tokens,
+    tokens_over_http,
+)
 from benchmarks.figure import FULL, QUICK, Figure, Scenario
 from benchmarks.load import generator
 from benchmarks.report import as_data, render, write_into
@@ -21,6 +32,7 @@ SCENARIOS: dict[str, Scenario] = {
     "http": over_http.run,
     "bearer": tokens_over_http.run,
     "storm": storm.run,
+    "shared": shared_limits.run,
     "proxy": proxy.run,
     "routes": routes.run,
     "keys": keys.run,

@@ -13,8 +13,10 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.lease import Grant, Want
 from gateway_auth.core.limits import LimitOutcome, LimitSet
 from gateway_auth.core.shares import Share
+from gateway_auth.core.slots import SlotAnswer, SlotWish
 from gateway_auth.core.token import Revocation
 
 # -- time and chance ---------------------------------------------------------------------------------------------
@@ -156,20 +158,6 @@ class SlotStore(Protocol):
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
 
 
-class SlotWish(Struct, frozen=True):
-    """One request that asks for a slot of each name. `rooms` is how many may be held of each, by all workers."""
-
-    names: Sequence[bytes]
-    rooms: Sequence[int]
-
-
-class SlotAnswer(Struct, frozen=True):
-    """Whether a wish was granted, and how many slots are left of each of its names."""
-
-    is_granted: bool
-    left: tuple[int, ...]
-
-
 class SlotTable(Protocol):
     """Where each worker says how many slots it holds, so that all know how many are held. One call at a time.
 
@@ -181,6 +169,17 @@ class SlotTable(Protocol):
 
     async def tell(self, held: Mapping[bytes, int], wishes: Sequence[SlotWish]) -> Sequence[SlotAnswer]:
         """This worker holds so many of each name, no matter what it said before, and wants those in addition."""
+        ...
+
+
+class ShareStore(Protocol):
+    """Counts for all, and lends shares ahead of requests."""
+
+    async def take(self, wants: Sequence[Want]) -> Grant:
+        """Meet all needs of these together or none, and lend as much ahead as may be. Each window stands there once.
+
+        Raises RedisUnavailable; then what was charged is unknown, and nothing of it may be spent.
+        """
         ...
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway_auth.core.ledger import HeldSlots, Ledger, lent, not_lent
 from gateway_auth.core.limits import LimitOutcome, LimitSet
-from gateway_auth.core.memo import Memo
-from gateway_auth.core.slots import HeldSlots, Ledger, lend
 
 Name = tuple[str, str | int]
 
@@ -16,13 +15,14 @@ class MemorySlotStore:
 
     def __init__(self) -> None:
         self._ledger: Ledger[Name] = Ledger()
-        self._rooms: Memo[LimitSet, list[int]] = Memo(lambda limits: [limit.slots for limit in limits.slots])
 
     def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """A slot of each, or none, at once."""
         names = [(limit.key, of) for limit, of in zip(limits.slots, partitions, strict=True)]
-        is_lent, left = self._ledger.take(names, self._rooms[limits])
-        return slot_outcome(limits, left, HeldSlots(self._ledger.give_back, names) if is_lent else None)
+        is_lent, left = self._ledger.take(names, limits.rooms)
+        if not is_lent:
+            return not_lent(limits, left)
+        return lent(left, HeldSlots(self._ledger.give_back, names))
 
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """The same, for callers that wait."""

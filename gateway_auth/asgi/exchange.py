@@ -14,6 +14,7 @@ from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.scope import Reading
 from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
 from gateway_auth.core.decision import Allow, Deny, Reason
+from gateway_auth.core.memo import Memo
 from gateway_auth.core.network import format_address
 from gateway_auth.core.outcome import deny_outcome, limit_headers
 from gateway_auth.core.principal import Principal
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 SCOPE_KEY = "gateway_auth"
 
 _BEGINNINGS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))
-_OURS = frozenset((b"x-request-id",))
-_OURS_WHEN_LIMITED = frozenset((b"x-request-id", b"ratelimit", b"ratelimit-policy"))
+# Names should be lower-case (ASGI), but servers pass on what apps send, and Django's are not.
+_OURS: Memo[bytes, bool] = Memo(lambda name: name.lower() == b"x-request-id", 1024, 64)
+_OURS_WHEN_LIMITED: Memo[bytes, bool] = Memo(
+    lambda name: name.lower() in (b"x-request-id", b"ratelimit", b"ratelimit-policy"), 1024, 64
+)
 
 
 async def _nothing() -> None:
@@ -41,7 +45,6 @@ class Exchange(Struct, eq=False):
     """
 
     decision: Allow
-    request_id: str
     request_id_header: Header
     gate: Gate
     reading: Reading
@@ -50,6 +53,11 @@ class Exchange(Struct, eq=False):
     denial: Deny | None = None
     has_started: bool = False
     is_replaced: bool = False
+
+    @property
+    def request_id(self) -> str:
+        """What the request is called in answers and logs."""
+        return self.request_id_header[1].decode("ascii")
 
     @property
     def principal(self) -> Principal:
@@ -86,12 +94,16 @@ class Exchange(Struct, eq=False):
         """Our headers replace the app's of the same name: an upstream must not speak for the gateway."""
         decision = self.decision
         outcome = decision.outcome
-        ours = _OURS if outcome is None else _OURS_WHEN_LIMITED
-        # Names should be lower-case (ASGI), but servers pass on what apps send, and Django's are not.
-        theirs = [header for header in headers if header[0].lower() not in ours]
-        if outcome is None:
-            return [*theirs, self.request_id_header]
-        return [*theirs, *limit_headers(decision.limits, outcome), self.request_id_header]
+        is_ours = _OURS if outcome is None else _OURS_WHEN_LIMITED
+        answer = list(headers)
+        for name, _ in answer:
+            if is_ours[name]:
+                answer = [header for header in answer if not is_ours[header[0]]]
+                break
+        if outcome is not None:
+            answer += limit_headers(decision.limits, outcome)
+        answer.append(self.request_id_header)
+        return answer
 
     async def settle(self) -> bool:
         """When the app is done: sends a refusal it left unanswered; whether a refusal is what the client got."""

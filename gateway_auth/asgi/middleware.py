@@ -51,28 +51,29 @@ class GatewayAuth:
             gate = await self._open_gate(scope, send)
             if gate is None:
                 return
-        request_id = gate.next_id()
+        request_id_header = gate.next_id()
         reading = gate.reader.read(scope)
         # Asked this way round, here and below: an `isinstance` that is true is cheap, a false one asks the metaclass.
         if not isinstance(reading, Reading):
-            await self._refuse(gate, scope, send, _malformed(reading), None, request_id)
+            await self._refuse(gate, scope, send, _malformed(reading), None, request_id_header)
             return
         decision = gate.engine.begin(reading.facts)
-        if not isinstance(decision, Allow) and not isinstance(decision, Deny):
-            decision = await gate.engine.resume(decision)
         if not isinstance(decision, Allow):
-            await self._refuse(gate, scope, send, decision, reading, request_id)
-            return
-        request_id_header = (b"x-request-id", request_id.encode())
-        exchange = Exchange(decision, request_id, request_id_header, gate, reading, scope, send)
-        if reading.facts.body_bytes is None:
-            receive = exchange.cap_body(receive, gate.max_body_bytes)
+            decision = await gate.engine.resume(decision)
+            if not isinstance(decision, Allow):
+                await self._refuse(gate, scope, send, decision, reading, request_id_header)
+                return
+        exchange = Exchange(decision, request_id_header, gate, reading, scope, send)
+        receive = exchange.cap_body(receive, gate.max_body_bytes) if reading.facts.body_bytes is None else receive
         app = gate.guide if decision.policy.is_metadata else self.app
         failure = None
         try:
             await app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
         except Exception as error:  # noqa: BLE001  # raised again, unless it is how a refusal inside the app ended
             failure = error
+        finally:
+            if decision.outcome is not None and decision.outcome.held is not None:
+                decision.outcome.held.release()
         if failure is not None or exchange.denial is not None:
             await _settle(gate, exchange, reading, failure)
 
@@ -88,8 +89,9 @@ class GatewayAuth:
             self._gate = None
 
     async def _refuse(
-        self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None, request_id: str
+        self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None, request_id_header: Header
     ) -> None:
+        request_id = request_id_header[1].decode("ascii")
         facts, client_request_id = (reading.facts, reading.client_request_id) if reading else (None, "")
         gate.recorder.record(denial, facts, request_id, client_request_id)
         outcome = deny_outcome(denial, gate.realm, request_id, gate.metadata_url(scope, reading))
@@ -106,7 +108,7 @@ class GatewayAuth:
             gate = Gate(await self._runtime.start())
         except StoreUnavailable:
             denial = Deny(Reason.DEPENDENCY_UNAVAILABLE, retry_after_seconds=DEPENDENCY_RETRY_SECONDS)
-            outcome = deny_outcome(denial, "gateway", self._next_id())
+            outcome = deny_outcome(denial, "gateway", self._next_id()[1].decode("ascii"))
             if scope["type"] == "websocket":
                 await refuse_websocket(scope, send, outcome, denial.reason)
             else:
@@ -136,13 +138,11 @@ def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading)
     if allow.shadowed is not None:
         gate.recorder.record(allow, reading.facts, exchange.request_id, reading.client_request_id)
     principal = allow.principal
-    headers = reading.kept
+    kept = reading.kept
     if allow.policy.may_keep_credentials:
-        headers += _kept_credentials(gate, allow, reading, scope)
-    headers += principal.identity_headers
-    headers.append(exchange.request_id_header)
+        kept = [*kept, *_kept_credentials(gate, allow, reading, scope)]
     child = dict(scope)
-    child["headers"] = headers
+    child["headers"] = [*kept, *principal.identity_headers, exchange.request_id_header]
     child["raw_path"] = reading.path.encode()
     if reading.facts.is_tls and scope.get("scheme") not in TLS_SCHEMES:
         # What a trusted proxy told, so that nobody behind tells or believes otherwise.

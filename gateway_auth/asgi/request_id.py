@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
+from itertools import count, repeat
 from secrets import token_hex
 
+from gateway_auth.asgi.types import Header
 
-def request_ids() -> Callable[[], str]:
-    """A function whose every call gives a new id: a random part of this process and a counter.
+
+def request_ids() -> Callable[[], Header]:
+    """A function whose every call gives a new id as the header that tells it: a random part of this process, a counter.
 
     Built of C iterators, so that an id costs no system call and no Python frame.
     """
-    return map(f"{token_hex(8)}-".__add__, map(str, count(1))).__next__
+    ids = map(f"{token_hex(8)}-%d".encode().__mod__, count(1))
+    return zip(repeat(b"x-request-id"), ids, strict=False).__next__

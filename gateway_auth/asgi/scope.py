@@ -14,7 +14,7 @@ from gateway_auth.core import headers as h
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.network import UNIX_PEER, Address, client_address, parse_peer
-from gateway_auth.core.path import canonical_decoded_path, canonical_path
+from gateway_auth.core.path import MAX_PATH_BYTES, canonical_decoded_path, canonical_path, is_unusual
 from gateway_auth.core.request import RequestFacts
 from gateway_auth.core.ruleset import RuleSet
 
@@ -30,6 +30,7 @@ _HOST = re.compile(
 TLS_SCHEMES = frozenset(("https", "wss"))
 _NAME = itemgetter(0)
 _BLANKS = b" \t"
+_SEPARATOR = b"\x00"
 _UNUSABLE = b"\x00"
 """Stands for a header that must be single and came twice: it matches no rule."""
 
@@ -42,7 +43,7 @@ class Reading(Struct, frozen=True, gc=False):
 
     facts: RequestFacts
     path: str
-    kept: list[Header]
+    kept: Sequence[Header]
 
     @property
     def client_request_id(self) -> str:
@@ -62,16 +63,19 @@ class _Shape:
     """How to read one sequence of header names. Clients send the same names in the same order again and again.
 
     `keep` picks the headers that go on, `noted` are (kind, position) of those that mean something. Where one of these
-    comes twice, or there are too many or too few headers, the sequence is not regular and is read one by one.
+    comes twice, or too few headers go on, the sequence is read one by one, and `count` is -1. Else it is the number of
+    names, and a request with as many headers and the same joined names has the same ones: each separator in it then
+    stands between two names, and none within one.
     """
 
-    __slots__ = ("is_regular", "keep", "noted")
+    __slots__ = ("count", "keep", "noted")
 
     def __init__(self, kinds: list[int]) -> None:
         kept = [position for position, kind in enumerate(kinds) if kind >= h.PLAIN]
         self.noted = tuple((kind, at) for at, kind in enumerate(kinds) if kind not in (h.PLAIN, h.DROPPED))
-        self.is_regular = len(dict(self.noted)) == len(self.noted) and len(kept) >= 2
-        self.keep: Callable[[Sequence[Header]], tuple[Header, ...]] = itemgetter(*kept) if self.is_regular else tuple
+        is_regular = len(dict(self.noted)) == len(self.noted) and len(kept) >= 2
+        self.count = len(kinds) if is_regular else -1
+        self.keep: Callable[[Sequence[Header]], tuple[Header, ...]] = itemgetter(*kept) if is_regular else tuple
 
 
 class ScopeReader:
@@ -85,7 +89,7 @@ class ScopeReader:
         self._trusted = rules.trusted_proxies
         self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, 512, 300)
         self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, 64, 32)
-        self._shapes: Memo[tuple[bytes, ...], _Shape] = Memo(self._shape, max_entries=256, max_length=40)
+        self._shapes: Memo[bytes, _Shape] = Memo(self._shape, max_entries=256, max_length=1024)
         self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(self._read_peer)
 
     def _read_peer(self, host: str | None) -> tuple[Address | None, bool]:
@@ -98,18 +102,20 @@ class ScopeReader:
     def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""
         headers = scope["headers"]
-        if len(headers) > MAX_HEADERS:
+        if (count := len(headers)) > MAX_HEADERS:
             return _TOO_MANY_HEADERS
-        shape = self._shapes[tuple(map(_NAME, headers))]
-        if shape.is_regular:
-            kept = list(shape.keep(headers))
-            # Blanks around a value are not part of it (RFC 9110 section 5.5); not every server takes them away.
-            found = {kind: headers[position][1].strip(_BLANKS) for kind, position in shape.noted}
+        found: dict[int, bytes] = {}
+        shape = self._shapes[_SEPARATOR.join(map(_NAME, headers))]
+        if shape.count == count:
+            kept: Sequence[Header] = shape.keep(headers)
+            for kind, position in shape.noted:
+                # Blanks around a value are not part of it (RFC 9110 section 5.5); not every server takes them away.
+                found[kind] = headers[position][1].strip(_BLANKS)
         else:
-            kept, found = [], {}
-            problem = self._sort(headers, kept, found)
-            if problem is not None:
-                return problem
+            others = self._sort(headers, found)
+            if isinstance(others, Malformed):
+                return others
+            kept = others
         is_websocket = scope["type"] == "websocket"
         method = "GET" if is_websocket else scope["method"]
         if not self._methods[method]:
@@ -122,7 +128,8 @@ class ScopeReader:
         if len(query) > MAX_QUERY_BYTES:
             return _LONG_QUERY
         raw = scope.get("raw_path")
-        full_path = canonical_path(raw) if raw else _NOT_GIVEN
+        # Nearly every path is plain, and then as the server decoded it; all others take the longer way.
+        full_path = raw.decode("ascii") if raw and len(raw) <= MAX_PATH_BYTES and not is_unusual(raw) else _NOT_GIVEN
         if full_path != scope["path"]:
             full_path = _canonical_of(scope)
         if not isinstance(full_path, str):
@@ -146,11 +153,12 @@ class ScopeReader:
         facts = RequestFacts(method, path, query, client, found, is_tls, is_websocket, body_bytes)
         return Reading(facts, full_path, kept)
 
-    def _shape(self, names: tuple[bytes, ...]) -> _Shape:
-        return _Shape([self._kinds[name] for name in names])
+    def _shape(self, names: bytes) -> _Shape:
+        return _Shape([self._kinds[name] for name in names.split(_SEPARATOR)])
 
-    def _sort(self, headers: Sequence[Header], kept: list[Header], found: dict[int, bytes]) -> Malformed | None:
-        """Header by header, where something came twice or is not a usual request."""
+    def _sort(self, headers: Sequence[Header], found: dict[int, bytes]) -> list[Header] | Malformed:
+        """Header by header, where something came twice or is not a usual request: what goes on."""
+        kept: list[Header] = []
         for pair in headers:
             kind = self._kinds[pair[0]]
             if kind >= h.PLAIN:
@@ -162,7 +170,7 @@ class ScopeReader:
                 found[kind] = value
             elif (problem := _repeat(kind, value, found)) is not None:
                 return problem
-        return None
+        return kept
 
     def _told_by_proxy(self, client: Address | None, found: dict[int, bytes]) -> Address | Malformed | None:
         value = found.get(h.CLIENT_ADDRESS)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 
 from gateway_auth.adapters.memory_limits import MemoryLimitStore
+from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.bootstrap.posture import log_posture
@@ -18,10 +19,11 @@ from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.api_key import KeyVerifier
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
-from gateway_auth.ports import Clock, KeyStore, LimitStore
+from gateway_auth.ports import Clock, KeyStore, LimitStore, SlotStore
 
 
 class Gateway:
@@ -78,6 +80,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             key_store=shared.key_store if shared is not None else store,
             feed=shared.truth if shared is not None else store,
             limit_store=shared.limits if shared is not None else MemoryLimitStore(clock),
+            slot_store=shared.slots if shared is not None else None,
             clock=clock,
             cache_seconds=configuration.api_keys.cache_seconds,
             max_stale_seconds=configuration.max_stale_seconds,
@@ -95,20 +98,21 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
     return gateway
 
 
-async def assemble(
+async def assemble(  # noqa: PLR0913 - one parameter for each port
     rules: RuleSet,
     peppers: PepperRing,
     *,
     key_store: KeyStore,
     feed: TruthStore,
     limit_store: LimitStore,
+    slot_store: SlotStore | None = None,
     clock: Clock,
     cache_seconds: float = 30.0,
     max_stale_seconds: float = 60.0,
     issuers: Sequence[IssuerSource] = (),
     owned_store: SqlStore | None = None,
 ) -> Gateway:
-    """Put a gateway together over any adapters, and start it."""
+    """Put a gateway together over any adapters, and start it. Without a `slot_store` requests are counted here."""
     cache = PrincipalCache(clock)
     fingerprint = fingerprinter(secrets.token_bytes(32))
     tokens = verifier = None
@@ -118,10 +122,19 @@ async def assemble(
         tokens = Tokens(issuers, rules.scopes_of, feed, mark, clock, SystemRandom())
         changes = ChangeFollower(feed, clock, cache.forget, max_stale_seconds, learn=tokens.revoked.apply)
         verifier = tokens.verifier(changes)
+    if rules.has_slots():
+        limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
     keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
     gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store)
-    await changes.start()
-    if tokens is not None:
-        await tokens.start()
+    try:
+        await changes.start()
+        if tokens is not None:
+            await tokens.start()
+    except BaseException:
+        # The caller closes what it opened; what was started here would run on with nobody to stop it.
+        await changes.stop()
+        if tokens is not None:
+            await tokens.close()
+        raise
     return gateway

@@ -38,6 +38,7 @@ def _without_redis(rules: RuleSet) -> str:
     """How many limits end in each way while nobody can count for all."""
     sets = [*(policy.limits for policy in rules.policies), *rules.plans.values()]
     modes = Counter(limit.on_unavailable for limits in sets for limit in limits.limits)
+    modes.update(limit.on_unavailable for limits in sets for limit in limits.slots)
     words = {"local": "by this worker's share", "deny": "with 503", "allow": "not at all"}
     return ", ".join(f"{count} {words[mode]}" for mode, count in modes.items()) or "there are none"
 
@@ -51,9 +52,15 @@ def _proof(settings: IssuerSettings) -> str:
     """How tokens of an issuer are verified."""
     ways = []
     if settings.rules.has_keys:
-        origin = settings.jwks_url or settings.jwks_file or ("a shared secret" if settings.secret else "its metadata")
+        address = _without_query(settings.jwks_url) if settings.jwks_url else settings.jwks_file
+        origin = address or ("a shared secret" if settings.secret else "its metadata")
         names = ", ".join(settings.rules.algorithms)
         ways.append(f"{names} by keys from {origin}, the last good ones for {settings.keys_max_age_seconds}s, then 503")
     if settings.introspection is not None:
-        ways.append(f"opaque ones by asking {settings.introspection.url}; unreachable: 503")
+        ways.append(f"opaque ones by asking {_without_query(settings.introspection.url)}; unreachable: 503")
     return "; ".join(ways)
+
+
+def _without_query(address: str) -> str:
+    """A query may hold a secret."""
+    return address.partition("?")[0]

@@ -21,11 +21,15 @@ from gateway_auth.adapters.redis.limit_store import RedisLimitStore
 from gateway_auth.adapters.redis.nudges import NudgeListener, publish
 from gateway_auth.adapters.redis.recent_changes import RecentChanges
 from gateway_auth.adapters.redis.sealed import Sealer
+from gateway_auth.adapters.redis.share_store import RedisShareStore
+from gateway_auth.adapters.redis.slot_table import RedisSlotTable
 from gateway_auth.bootstrap.shared import Shared, Truth, TruthStore
 from gateway_auth.config import Configuration
 from gateway_auth.config.configuration import RedisSettings
 from gateway_auth.core.shares import Share
+from gateway_auth.engine.leases import LeasedLimits
 from gateway_auth.engine.shared_limits import SharedLimits
+from gateway_auth.engine.shared_slots import SharedSlots
 from gateway_auth.errors import RedisUnavailable
 from gateway_auth.ports import Clock, KeyStore
 
@@ -42,7 +46,7 @@ class RedisParts:
     def __init__(self, settings: RedisSettings, configuration: Configuration, store: Truth, clock: Clock) -> None:
         """Raises ConfigError for an URL or certificate that cannot be used."""
         self.connection = RedisConnection(
-            settings.url, timeout_seconds=settings.timeout_seconds, on_change=lambda _: self.limits.look()
+            settings.url, timeout_seconds=settings.timeout_seconds, on_change=lambda _: self._look()
         )
         self._prefix = settings.key_prefix
         self._exact = RedisLimitStore(self.connection, settings.key_prefix)
@@ -50,10 +54,18 @@ class RedisParts:
             self.connection, settings.key_prefix, at_least=configuration.workers, monotonic=clock.monotonic
         )
         place = self._exact.place
+        self._shares = RedisShareStore(self.connection, place)
+        self._leased = LeasedLimits(self._exact, self._shares, clock, lambda limit: limit.is_leased)
         self.limits = SharedLimits(
-            self._exact,
+            self._leased,
             lambda: self.connection.is_available(place),
             lambda: MemoryLimitStore(clock),
+            self._heartbeat,
+            clock,
+        )
+        self.slots = SharedSlots(
+            RedisSlotTable(self.connection, place),
+            lambda: self.connection.is_available(place),
             self._heartbeat,
             clock,
         )
@@ -97,9 +109,17 @@ class RedisParts:
             await self._nudges.close()
         if self._keys is not None:
             await self._keys.close()
+        await self._leased.close()
+        await self._shares.close()
         await self._exact.close()
+        await self.slots.close()
         await self._heartbeat.close()
         await self.connection.close()
+
+    def _look(self) -> None:
+        """Redis is left alone from now on, or asked again."""
+        self.limits.look()
+        self.slots.look()
 
     def _key_cache(self, configuration: Configuration, store: Truth, clock: Clock) -> SharedKeyCache | None:
         """The cache before the store; none without a key to seal entries with, or where nothing is to be kept."""

@@ -10,6 +10,7 @@ from gateway_auth.config import Configuration
 from gateway_auth.config.configuration import RedisSettings
 from gateway_auth.core.shares import Share
 from gateway_auth.engine.shared_limits import SharedLimits
+from gateway_auth.engine.shared_slots import SharedSlots
 from gateway_auth.errors import ConfigError
 from gateway_auth.ports import ChangeFeed, Clock, KeyStore, RevocationStore
 
@@ -26,6 +27,7 @@ class Shared(Protocol):
     """Made before a gateway, started and closed with it."""
 
     limits: SharedLimits
+    slots: SharedSlots
     key_store: KeyStore
     truth: TruthStore
 

@@ -92,8 +92,9 @@ def _result(is_met: bool) -> Result:
 
 
 def _limits(policy: Policy, key: VerifiedKey | None) -> Step:
-    limits = [*policy.limits.limits, *(key.limits if key is not None else NO_LIMITS).limits]
-    words = [f"{limit.id}: {rate_words(limit.rate)} by {limit.by}" for limit in limits]
+    limits = policy.limits.joined(key.limits if key is not None else NO_LIMITS)
+    words = [f"{limit.id}: {rate_words(limit.rate)} by {limit.by}" for limit in limits.limits]
+    words += [f"{limit.id}: {limit.slots} at once by {limit.by}" for limit in limits.slots]
     if key is None and policy.access != "public":
         words.append("those of the app's plan, if it has one")
     if not words:

@@ -74,8 +74,11 @@ def route_view(policy: Policy) -> dict[str, object]:
         "deny_networks": list(policy.deny_networks.texts),
         "allow_referrers": [pattern.text for pattern in policy.referrers],
         "limits": [
-            {"id": limit.id, "rate": rate_words(limit.rate), "by": limit.by, "cost": limit.cost}
-            for limit in policy.limits.limits
+            *(
+                {"id": limit.id, "rate": rate_words(limit.rate), "by": limit.by, "cost": limit.cost}
+                for limit in policy.limits.limits
+            ),
+            *({"id": limit.id, "in_flight": limit.slots, "by": limit.by} for limit in policy.limits.slots),
         ],
         "upstream": policy.upstream,
         "websocket": policy.is_websocket,

@@ -27,6 +27,7 @@ from gateway_auth.core.referrer import ReferrerPattern
 from gateway_auth.core.resource import metadata_policies
 from gateway_auth.core.routes import RouteTable as CompiledRoutes
 from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.core.slots import SlotLimit
 
 __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 
@@ -125,7 +126,7 @@ def _compile_route(route: RouteTable, kinds: frozenset[CredentialKind]) -> Polic
 
 
 def _compile_limits(owner_kind: str, owner: str, limits: Sequence[LimitTable]) -> LimitSet:
-    return LimitSet(
+    rates = (
         Limit(
             id=limit.name,
             key=_counted_under(owner_kind, owner, limit),
@@ -133,13 +134,27 @@ def _compile_limits(owner_kind: str, owner: str, limits: Sequence[LimitTable]) -
             by=limit.by,
             cost=limit.cost,
             on_unavailable=limit.on_unavailable,
+            is_leased=limit.mode == "leased",
         )
         for limit in limits
+        if limit.rate is not None
     )
+    slots = (
+        SlotLimit(
+            id=limit.name,
+            key=_counted_under(owner_kind, owner, limit),
+            slots=limit.in_flight,
+            by=limit.by,
+            on_unavailable=limit.on_unavailable,
+        )
+        for limit in limits
+        if limit.in_flight is not None
+    )
+    return LimitSet(rates, slots)
 
 
 def _counted_under(owner_kind: str, owner: str, limit: LimitTable) -> str:
     """The counters of a limit: its route's or plan's own; one for all that name the same global limit."""
     if limit.by == "global":
-        return limit_key("global", limit.rate, limit.name)
+        return limit_key("global", limit.rate or f"{limit.in_flight} in flight", limit.name)
     return limit_key(owner_kind, owner, limit.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway_auth.config.configuration import IntrospectionSettings, IssuerSettings
 from gateway_auth.config.keyring import IssuerSecrets
-from gateway_auth.config.schema_issuers import IntrospectionTable, IssuerTable, is_discovered
+from gateway_auth.config.schema_issuers import IntrospectionTable, IssuerTable, has_keys, is_discovered
 from gateway_auth.config.secret import Secret
 from gateway_auth.core.credential import CredentialKind
 from gateway_auth.core.issuer import Issuer
@@ -51,10 +51,7 @@ def _rules(table: IssuerTable) -> Issuer:
         required_claims=tuple(table.required_claims),
         leeway_seconds=table.leeway_seconds,
         max_lifetime_seconds=table.max_lifetime_seconds,
-        has_keys=table.jwks_url is not None
-        or table.jwks_file is not None
-        or table.secret is not None
-        or is_discovered(table),
+        has_keys=has_keys(table),
         is_introspected=table.introspection is not None,
     )
 

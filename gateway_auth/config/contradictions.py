@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway_auth.config.contradictions_issuers import find_issuer_contradictions
+from gateway_auth.config.contradictions_issuers import SOURCES, find_issuer_contradictions
 from gateway_auth.config.examine import Examined, Piece
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.problems import problem
-from gateway_auth.config.schema_issuers import IssuerTable
+from gateway_auth.config.schema_issuers import IssuerTable, has_keys
 from gateway_auth.config.schema_routes import RouteTable
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.routes import find_conflicts
@@ -21,6 +21,7 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
         *_repeated_ids(examined.routes),
         *_unreachable(examined.routes),
         *_unverifiable(examined.routes, examined.issuers),
+        *_impassable(examined.routes, examined.issuers),
         *find_issuer_contradictions(examined.issuers, folder),
         *_header_with_two_meanings(examined),
     ]
@@ -66,6 +67,24 @@ def _unverifiable(routes: list[Piece[RouteTable]], issuers: list[Piece[IssuerTab
         if piece.table is not None
         for position, kind in enumerate(piece.table.credentials or ())
         if kind != "api_key"
+    ]
+
+
+def _impassable(routes: list[Piece[RouteTable]], issuers: list[Piece[IssuerTable]]) -> list[Problem]:
+    """Routes for tokens of a kind that no issuer proves: each request would be refused."""
+    tables = [piece.table for piece in issuers if piece.has("discovery", "introspection", *SOURCES)]
+    if not issuers or len(tables) < len(issuers):
+        return []
+    verified = {"api_key"}
+    for table in tables:
+        if table is not None:
+            verified |= {"jwt"} if has_keys(table) else set()
+            verified |= {"opaque"} if table.introspection is not None else set()
+    advice = {"jwt": "says where its keys are", "opaque": "has introspection"}
+    return [
+        problem((*piece.path, "credentials"), f"nobody could pass: no issuer {advice[piece.table.credentials[0]]}")
+        for piece in routes
+        if piece.table is not None and piece.table.credentials and verified.isdisjoint(piece.table.credentials)
     ]
 
 

@@ -10,7 +10,6 @@ from pydantic.fields import FieldInfo
 
 from gateway_auth.config import shape
 from gateway_auth.config.introduction import INTRODUCTION
-from gateway_auth.config.not_yet import UNSUPPORTED_CHOICES
 from gateway_auth.config.overlay import environment_name
 from gateway_auth.config.schema import Document
 from gateway_auth.config.shape import Path
@@ -126,7 +125,7 @@ def _row(key: str, field: FieldInfo, path: Path) -> str:
 def _type(annotation: object) -> str:
     choices = shape.choices_of(annotation)
     if choices:
-        return " or ".join(f"`{word}`" + " (not yet)" * (word in UNSUPPORTED_CHOICES) for word in choices)
+        return " or ".join(f"`{word}`" for word in choices)
     if shape.is_list(annotation):
         inner = shape.child(annotation, 0)
         words = _type(inner)

@@ -10,7 +10,6 @@ from gateway_auth.config.configuration import Configuration
 from gateway_auth.config.contradictions import find_contradictions
 from gateway_auth.config.examine import examine
 from gateway_auth.config.keyring import open_keyring
-from gateway_auth.config.not_yet import find_unsupported
 from gateway_auth.config.overlay import apply_environment, merge
 from gateway_auth.config.problems import spell
 from gateway_auth.config.shape import Path
@@ -47,7 +46,6 @@ def load(
         *unmerged,
         *examined.problems,
         *unusable,
-        *find_unsupported(examined),
         *find_contradictions(examined, found.folder),
     ]
     if problems or unplaced:

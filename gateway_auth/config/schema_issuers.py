@@ -72,6 +72,11 @@ def is_discovered(table: IssuerTable) -> bool:
     return not (table.jwks_url or table.jwks_file or table.secret or table.introspection)
 
 
+def has_keys(table: IssuerTable) -> bool:
+    """Whether signed tokens of it are verified here."""
+    return bool(table.jwks_url or table.jwks_file or table.secret) or is_discovered(table)
+
+
 class RedisTable(Table):
     """Caches and limits shared by workers and nodes."""
 

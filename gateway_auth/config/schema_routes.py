@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from gateway_auth.config.networks import EVERYBODY, covers
 from gateway_auth.config.values import (
@@ -24,6 +24,7 @@ from gateway_auth.core.credential import CredentialKind
 from gateway_auth.core.limits import LimitBy, OnUnavailable
 from gateway_auth.core.policy import Access
 from gateway_auth.core.rates import MAX_COUNT, parse_rate
+from gateway_auth.core.slots import MAX_SLOTS
 
 _OF_A_PRINCIPAL = frozenset(("key", "app", "subject"))
 
@@ -37,7 +38,8 @@ class Table(BaseModel):
 class LimitTable(Table):
     """One limit of a route or plan."""
 
-    rate: RateText = Field(
+    rate: RateText | None = Field(
+        default=None,
         description="How much in what time: `100/minute`, `10/5 seconds`; "
         "`5/second burst 20` is a token bucket, "
         "`1000/day fixed` a quota aligned to UTC.",
@@ -47,9 +49,16 @@ class LimitTable(Table):
         description="What is counted separately. Anonymous requests count by address; an IPv6 address by its /64.",
         examples=["key"],
     )
+    in_flight: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SLOTS,
+        description="Instead of `rate`: how many requests may be under way at once.",
+    )
     id: Name | None = Field(
         default=None,
-        description="Its name in the RateLimit headers. Made from `by` and `rate` when absent: `key-100-per-minute`.",
+        description="Its name in the RateLimit headers. Made from the other keys when absent: `key-100-per-minute`, "
+        "`key-5-in-flight`.",
     )
     cost: int = Field(default=1, ge=1, le=MAX_COUNT, description="What one request takes.")
     on_unavailable: OnUnavailable = Field(
@@ -64,16 +73,29 @@ class LimitTable(Table):
     @field_validator("cost")
     @classmethod
     def _fits(cls, cost: int, info: ValidationInfo) -> int:
-        capacity = parse_rate(info.data["rate"]).capacity if "rate" in info.data else 0
+        rate = info.data.get("rate")
+        capacity = parse_rate(rate).capacity if rate is not None else 0
         if capacity and cost > capacity:
             raise ValueError(f"is more than the rate ever has room for ({capacity}): every request would be refused")
         return cost
+
+    @model_validator(mode="after")
+    def _limits_one_thing(self) -> Self:
+        if (self.rate is None) == (self.in_flight is None):
+            raise ValueError('needs one of the two, rate = "100/minute" or in_flight = 5, and not both')
+        if self.in_flight is not None and "cost" in self.model_fields_set:
+            raise ValueError("in_flight counts requests, which all cost the same; remove cost")
+        if self.in_flight is not None and self.mode != "exact":
+            raise ValueError(f'in_flight is always exact; remove mode = "{self.mode}"')
+        return self
 
     @property
     def name(self) -> str:
         """The limit's id, written or made."""
         if self.id is not None:
             return self.id
+        if self.rate is None:
+            return f"{self.by}-{self.in_flight}-in-flight"
         words = re.sub(r"\s*/\s*", " per ", f"{self.by} {self.rate.strip()}")
         return "-".join(words.split())
 

@@ -116,7 +116,8 @@ def check_redis_url(text: str) -> str:
 
 def check_token_type(text: str) -> str:
     """A `typ` of tokens; media types may leave out `application/` (RFC 7515 section 4.1.9)."""
-    if not re.fullmatch(r"[\x21-\x7E]{0,64}", text):
+    # "application/" alone would be the empty type, which has to be written as what it is.
+    if not re.fullmatch(r"[\x21-\x7E]{0,64}", text) or text.lower() == "application/":
         raise ValueError('must be a type such as "at+jwt" or "JWT", or empty for tokens that name none')
     return text
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from msgspec.structs import force_setattr
+
 from gateway_auth.core.limits import Limit, LimitBy
 from gateway_auth.core.network import Address, network_of
 from gateway_auth.core.principal import Principal
@@ -38,8 +40,16 @@ def slot_family(limit: SlotLimit) -> str:
     return compose("slots", limit.key)
 
 
+def lent_family(limit: Limit, life: int) -> str:
+    """What is lent of each of those windows, for so many microseconds at a time."""
+    return compose("lent", window_family(limit), str(life))
+
+
 def window_name(family: str, partition: str | int) -> bytes:
-    """One window, or the slots of one partition, where many nodes share them: short, the same everywhere, and telling nobody whose it is."""
+    """One window, or one partition's slots, where many nodes share them.
+
+    Short, the same everywhere, and telling nobody whose it is.
+    """
     kind = "t" if isinstance(partition, str) else "n"
     return blake2b(f"{family}:{kind}{partition}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
 
@@ -55,14 +65,13 @@ def partitions_of(bys: tuple[LimitBy, ...], principal: Principal, client: Addres
         if by == "key" and principal.key_id is not None:
             partitions.append(principal.key_id)
         elif by == "app" and principal.app_id is not None:
-            issuer_id = principal.issuer_id
-            partitions.append(principal.app_id if issuer_id is None else compose(issuer_id, principal.app_id))
+            partitions.append(principal.app_counted_as or _app_of(principal, principal.app_id))
         elif by == "address":
             partitions.append(UNKNOWN_ADDRESS if client is None else network_of(client))
         elif by == "route" or by == "global":
             partitions.append(0)
         elif principal.is_authenticated:
-            partitions.append(_subject_of(principal))
+            partitions.append(principal.counted_as or _subject_of(principal))
         else:
             partitions.append(UNKNOWN_ADDRESS if client is None else network_of(client))
     return partitions
@@ -70,6 +79,15 @@ def partitions_of(bys: tuple[LimitBy, ...], principal: Principal, client: Addres
 
 def _subject_of(principal: Principal) -> str:
     """One name per subject: an issuer's subject is the same in its signed and its opaque tokens."""
-    if principal.issuer_id is None:
-        return compose(principal.method, principal.subject)
-    return compose("issuer", principal.issuer_id, principal.subject)
+    issuer_id = principal.issuer_id
+    where = (principal.method,) if issuer_id is None else ("issuer", issuer_id)
+    name = compose(*where, principal.subject)
+    force_setattr(principal, "counted_as", name)
+    return name
+
+
+def _app_of(principal: Principal, app_id: str) -> str:
+    """One name per app: ours by their ids, an issuer's with its name."""
+    name = app_id if principal.issuer_id is None else compose(principal.issuer_id, app_id)
+    force_setattr(principal, "app_counted_as", name)
+    return name

@@ -54,9 +54,9 @@ _REPEATED = Repeated()
 
 def extract(facts: RequestFacts, key_format: KeyFormat) -> Credential:
     """The one credential of a request. An empty header is an absent one; nothing falls back to a weaker proof."""
-    get = facts.headers.get
-    api_key, authorization = get(API_KEY), get(AUTHORIZATION)
-    if (api_key and authorization) or REPEATED_CREDENTIAL in facts.headers:
+    headers = facts.headers
+    api_key, authorization = headers.get(API_KEY), headers.get(AUTHORIZATION)
+    if (api_key and authorization) or REPEATED_CREDENTIAL in headers:
         return _REPEATED
     if api_key:
         return ApiKey(api_key) if len(api_key) <= MAX_CREDENTIAL_BYTES else _UNUSABLE

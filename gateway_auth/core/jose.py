@@ -111,6 +111,16 @@ def split_jws(presented: bytes) -> Jws | Rejected:
     return Jws(header, payload, presented[: -len(segments[2]) - 1], signature)
 
 
+def is_jws(presented: bytes) -> bool:
+    """Whether this is meant as a compact JWS: of its three segments the first spells a JSON object.
+
+    Opaque tokens may have three segments, too (PASETO).
+    """
+    header, *rest = presented[:MAX_TOKEN_BYTES].split(b".", 3)
+    decoded = decode_base64url(header) if len(rest) == 2 else None
+    return decoded is not None and parse_object(decoded) is not None
+
+
 def decode_base64url(text: bytes) -> bytes | None:
     """The bytes `text` spells; None for padding, another alphabet, spare bits or a length that cannot be."""
     remainder = len(text) & 3

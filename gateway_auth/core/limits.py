@@ -1,4 +1,4 @@
-"""Limits: what is counted, by whom, and taking all of a request's limits or none. The counting is `core.windows`'."""
+"""Limits as configured, and what taking all of a request's limits came to. The counting is `core.counters`'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from msgspec.structs import force_setattr
 
 from gateway_auth.core.rates import LONGEST_MONTH_SECONDS, Rate
 from gateway_auth.core.slots import Held, SlotLimit
-from gateway_auth.core.windows import MICROSECONDS, Window
 
 LimitBy = Literal["key", "app", "subject", "address", "route", "global"]
 OnUnavailable = Literal["local", "deny", "allow"]
@@ -18,6 +17,7 @@ OnUnavailable = Literal["local", "deny", "allow"]
 
 class Limit(Struct, frozen=True):
     """One configured limit. `key` spells which counters it owns (`core.cachekey`), `id` is its public name.
+    `is_leased` lets workers take shares of it ahead, where several count together.
 
     `policy_item` and `status_item` are its two header items (draft-ietf-httpapi-ratelimit-headers-11),
     spelled once: `"per-key";q=100;w=60` and `"per-key";r=%d;t=%d`.
@@ -29,6 +29,7 @@ class Limit(Struct, frozen=True):
     by: LimitBy
     cost: int = 1
     on_unavailable: OnUnavailable = "local"
+    is_leased: bool = False
     policy_item: bytes = b""
     status_item: bytes = b""
 
@@ -49,19 +50,20 @@ class LimitSet:
     """The limits of one request, in order, with what the headers say of them spelled once.
 
     `status_format % outcome.status` is the RateLimit value; `is_utc_needed` tells whether any follows the calendar.
-    `limits` are those of a rate, `slots` those of requests at once, behind them in everything that lists both; `rates`
-    and `in_flight` are the same apart, as sets of their own.
+    `limits` are those of a rate, `slots` those of requests at once (`rooms`: how many), which stand behind them where
+    both are listed; `rates` and `in_flight` are the same apart, as sets of their own.
     """
 
     __slots__ = (
-        "_joined", "bys", "costs", "in_flight", "is_utc_needed", "limits", "policy_header", "rates", "slots",
-        "status_format",
+        "_joined", "bys", "costs", "in_flight", "is_utc_needed", "limits", "policy_header", "rates", "rooms",
+        "slots", "status_format",
     )  # fmt: skip
 
     def __init__(self, limits: Iterable[Limit] = (), slots: Iterable[SlotLimit] = ()) -> None:
         self.limits = tuple(limits)
         self.slots = tuple(slots)
-        both = (*self.limits, *self.slots)
+        self.rooms = tuple(limit.slots for limit in self.slots)
+        both: tuple[Limit | SlotLimit, ...] = (*self.limits, *self.slots)
         self.bys = tuple(limit.by for limit in both)
         self.costs = tuple(limit.cost for limit in self.limits)
         self.is_utc_needed = any(limit.rate.kind == "fixed" for limit in self.limits)
@@ -78,7 +80,7 @@ class LimitSet:
         """
         known = self._joined.get(other)
         if known is None:
-            mine = {limit.key for limit in (*self.limits, *self.slots)}
+            mine = {limit.key for limit in self.limits} | {limit.key for limit in self.slots}
             theirs = (limit for limit in other.limits if limit.key not in mine)
             their_slots = (limit for limit in other.slots if limit.key not in mine)
             known = self._joined[other] = LimitSet((*self.limits, *theirs), (*self.slots, *their_slots))
@@ -109,36 +111,3 @@ class LimitOutcome(Struct, frozen=True, gc=False):
     counted: LimitSet | None = None
     is_unavailable: bool = False
     held: Held | None = None
-
-
-def take_all(limits: LimitSet, windows: list[Window], now: int, utc: int) -> LimitOutcome:
-    """Take every limit's cost, or none: a refused request is charged nothing.
-
-    `windows` stand in the order of `limits`; `now` is microseconds of a steady clock, `utc` of the wall clock.
-    """
-    status: list[int] = []
-    for cost, window in zip(limits.costs, windows):  # noqa: B905 (built together; a keyword costs on every request)
-        taken = window.take(cost, now, utc)
-        if taken is None:
-            return _refused(limits, windows, len(status) // 2, now, utc)
-        status += (taken[0], (taken[1] + MICROSECONDS - 1) // MICROSECONDS)
-    return LimitOutcome(True, tuple(status))
-
-
-def _refused(limits: LimitSet, windows: list[Window], taken: int, now: int, utc: int) -> LimitOutcome:
-    """Give back the first `taken`, then say of every limit how it stands."""
-    for position in reversed(range(taken)):
-        windows[position].undo(limits.costs[position])
-    status: list[int] = []
-    violated: list[str] = []
-    longest_wait = 0
-    for limit, window in zip(limits.limits, windows, strict=True):
-        if window.take(limit.cost, now, utc) is None:
-            violated.append(limit.id)
-            longest_wait = max(longest_wait, window.wait(limit.cost, now, utc))
-        else:
-            window.undo(limit.cost)
-        left, reset = window.look(now, utc)
-        status += (left, -(-reset // MICROSECONDS))
-    retry_after_seconds = max(1, -(-longest_wait // MICROSECONDS))
-    return LimitOutcome(False, tuple(status), retry_after_seconds, tuple(violated))

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+_WITH_LENGTH = (str, bytes, tuple)
 
 
 class Memo(dict[K, V], Generic[K, V]):
@@ -27,7 +28,7 @@ class Memo(dict[K, V], Generic[K, V]):
 
     def __missing__(self, key: K) -> V:
         value = self._compute(key)
-        if self._max_length is not None and isinstance(key, str | bytes | tuple) and len(key) > self._max_length:
+        if self._max_length is not None and isinstance(key, _WITH_LENGTH) and len(key) > self._max_length:
             return value
         if len(self) >= self._max_entries:
             self.clear()

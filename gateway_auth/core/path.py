@@ -24,7 +24,8 @@ MAX_PATH_BYTES = 8192
 # A path of plain segments needs no second look. Dots stand only between other characters here (".well-known" takes
 # the slow way), so this pattern alone rules out every dot segment. Possessive: it never goes back, whatever is sent.
 _WORD = rb"[A-Za-z0-9_~!$&'()*+,=:@|\[\]-]++"
-_is_plain = re.compile(rb"(?:/" + _WORD + rb"(?:\.++" + _WORD + rb")*+)++/?|/").fullmatch
+# It finds what is not plain, because a pattern that finds nothing makes no match object.
+is_unusual = re.compile(rb"(?!(?:(?:/" + _WORD + rb"(?:\.++" + _WORD + rb")*+)++/?|/)\Z)").match
 _ALLOWED = re.compile(rb"[A-Za-z0-9_~!$&'()*+,=:@|\[\].;/%-]*")
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _DOUBLE_ENCODED = re.compile(r"%25[0-9A-Fa-f]{2}")
@@ -46,7 +47,7 @@ def canonical_path(raw: bytes) -> str | Malformed:
     """The canonical form of `raw` (bytes as received, without the query), or why it is refused."""
     if len(raw) > MAX_PATH_BYTES:
         return _TOO_LONG
-    if _is_plain(raw):
+    if not is_unusual(raw):
         return raw.decode("ascii")
     return _canonical_slowly(raw)
 

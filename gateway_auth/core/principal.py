@@ -23,7 +23,8 @@ class Principal(Struct, frozen=True, eq=False):
 
     `scopes` are as granted, roles expanded; `granted` answers what they cover. `subject` is the app's owner, or
     the app where none is named. `claims` are the verified claims of a bearer token, empty for an API key; `issuer_id`
-    names its issuer, as subjects and apps of different issuers may be called alike.
+    names its issuer, as subjects and apps of different issuers may be called alike. The last two are how limits name
+    subject and app: spelled by `core.cachekey` when first asked for, and kept.
     """
 
     subject: str
@@ -38,6 +39,8 @@ class Principal(Struct, frozen=True, eq=False):
     claims: Mapping[str, object]
     identity_headers: HeaderList
     issuer_id: str | None = None
+    counted_as: str = ""
+    app_counted_as: str = ""
 
     @property
     def identity(self) -> str:

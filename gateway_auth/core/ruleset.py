@@ -43,3 +43,7 @@ class RuleSet(Struct, frozen=True, kw_only=True):
     plans: dict[str, LimitSet] = field(default_factory=dict)
     issuers: tuple[Issuer, ...] = ()
     resource: str | None = None
+
+    def has_slots(self) -> bool:
+        """Whether any route or plan limits how many requests are under way at once."""
+        return any(policy.limits.slots for policy in self.policies) or any(plan.slots for plan in self.plans.values())

@@ -29,7 +29,9 @@ _TO_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)).difference(b"[]{}"))
 _MAY_BE_SURROGATE = re.compile(rb"\\u[dD]").search
 
-_decode_fast = Decoder().decode
+# Numbers are made by Python: msgspec 0.21 takes 14 µs for one `1e308`, and a forged token holds a thousand of them.
+_decoder = Decoder(float_hook=float)
+_decode_fast = _decoder.decode
 _encode = Encoder().encode
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway_auth.core.jose import is_jws
 from gateway_auth.core.principal import Principal
 
 RevocationKind = Literal["jti", "subject", "token"]
@@ -36,10 +37,10 @@ def token_digest(presented: bytes) -> bytes:
     """What a token is revoked by: SHA-256 of everything the issuer signed.
 
     The signature stays out: an ECDSA signature has a second valid form (r, n-s) that anybody can compute, and a token
-    in that form must be as revoked as the other. A token of another shape (opaque) is digested whole.
+    in that form must be as revoked as the other. An opaque token is digested whole, however many points are in it:
+    all PASETO tokens of an issuer begin alike.
     """
-    signed, dot, _ = presented.rpartition(b".")
-    return sha256(signed if dot and signed.count(b".") == 1 else presented).digest()
+    return sha256(presented.rpartition(b".")[0] if is_jws(presented) else presented).digest()
 
 
 class Revocation(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from gateway_auth.core.issuer import Issuer
 
-_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash")
+# Of ID tokens; the last of logout tokens and security events (RFC 8417).
+_OF_OTHERS = ("nonce", "at_hash", "c_hash", "s_hash", "events")
 # Keycloak, Amazon Cognito and Ory Hydra, Django Simple JWT, Flask-JWT-Extended, in this order.
 _KIND_CLAIMS = ("typ", "token_use", "token_type", "type")
 _OTHER_KINDS = frozenset(("id", "id_token", "refresh", "refresh_token", "offline", "logout"))
@@ -23,7 +24,7 @@ def is_access_token(token_type: str | None, claims: Mapping[str, object], issuer
         return False
     if token_type is not None and token_type != "jwt":
         return True
-    return not any(name in claims for name in _OF_ID_TOKENS) and not names_other_kind(claims)
+    return not any(name in claims for name in _OF_OTHERS) and not names_other_kind(claims)
 
 
 def names_other_kind(claims: Mapping[str, object]) -> bool:

@@ -30,7 +30,7 @@ class SlidingWindow:
     """
 
     __slots__ = (
-        "_before", "_count", "_grain", "_grain_end", "_last", "_last_cost", "_marks", "_oldest", "_period", "_used",
+        "_before", "_count", "_grain", "_grain_end", "_last", "_last_cost", "_left", "_marks", "_period", "_returns_at",
     )  # fmt: skip
 
     def __init__(self, rate: Rate) -> None:
@@ -40,35 +40,36 @@ class SlidingWindow:
         self._grain_end = 0
         self._marks: deque[tuple[int, int]] = deque()
         self._last = self._last_cost = 0
-        self._oldest = _NEVER
         self._before = _NEVER
-        self._used = 0
+        self._left = rate.count
+        self._returns_at = _NEVER
+        """When the oldest mark is a period old."""
 
     def take(self, cost: int, now: int, _utc: int) -> tuple[int, int] | None:
         """What is left and the microseconds until something comes back; None, and nothing taken, if it does not fit."""
-        horizon = now - self._period
-        if self._oldest <= horizon:
-            self._forget(horizon)
-        left = self._count - self._used - cost
+        if now >= self._returns_at:
+            self._forget(now - self._period)
+        left = self._left - cost
         if left < 0:
             return None
-        self._used += cost
-        if now < self._grain_end:
-            self._before, self._last = self._last, now
+        self._left = left
+        if now >= self._grain_end:
+            self._open(cost, now)
+        else:
+            self._before = self._last
+            self._last = now
             self._last_cost += cost
             if not self._marks:
-                self._oldest = now
-        else:
-            self._open(cost, now)
-        return left, self._oldest - horizon
+                self._returns_at = now + self._period
+        return left, self._returns_at - now
 
     def _forget(self, horizon: int) -> None:
         """Give back what is a period old."""
         marks = self._marks
         while marks and marks[0][0] <= horizon:
-            self._used -= marks.popleft()[1]
+            self._left += marks.popleft()[1]
         if not marks and self._last <= horizon:
-            self._used -= self._last_cost
+            self._left += self._last_cost
             self._last_cost = self._grain_end = 0
         self._find_oldest()
 
@@ -82,11 +83,14 @@ class SlidingWindow:
         self._find_oldest()
 
     def _find_oldest(self) -> None:
-        self._oldest = self._marks[0][0] if self._marks else self._last if self._last_cost else _NEVER
+        if self._marks:
+            self._returns_at = self._marks[0][0] + self._period
+        else:
+            self._returns_at = self._last + self._period if self._last_cost else _NEVER
 
     def undo(self, cost: int) -> None:
         """Give back what `take` took last."""
-        self._used -= cost
+        self._left += cost
         if self._before != _NEVER:
             self._last, self._last_cost = self._before, self._last_cost - cost
         else:
@@ -98,11 +102,11 @@ class SlidingWindow:
 
     def look(self, now: int, _utc: int) -> tuple[int, int]:
         """What is left and the microseconds until something comes back, after a `take` at this moment."""
-        return self._count - self._used, self._oldest + self._period - now if self._used else 0
+        return self._left, self._returns_at - now if self._left < self._count else 0
 
     def wait(self, cost: int, now: int, _utc: int) -> int:
         """Microseconds until `cost` fits, if nothing else is taken, after a `take` at this moment."""
-        missing = cost - (self._count - self._used)
+        missing = cost - self._left
         for moment, taken in (*self._marks, (self._last, self._last_cost)):
             missing -= taken
             if missing <= 0:

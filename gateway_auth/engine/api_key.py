@@ -52,7 +52,7 @@ class KeyVerifier:
         self._cache = cache
         self._changes = changes
         self._fingerprint = fingerprint
-        self._clock = clock
+        self._monotonic, self._now = clock.monotonic, clock.now
         self._cache_seconds = cache_seconds
         self._flight: SingleFlight[tuple[str, int], CachedKey | None] = SingleFlight()
         self._reads = asyncio.Semaphore(MAX_STORE_READS)
@@ -62,7 +62,7 @@ class KeyVerifier:
         entry = self._cache.known[presented[self._id_start : self._id_end]]
         if entry is None:
             return self._recall_unknown(presented)
-        now = self._clock.monotonic()
+        now = self._monotonic()
         if now >= self._changes.serve_until or (now >= entry.dies_at and not self._changes.is_degraded):
             return None if self._format.parse_key_id(presented) else INVALID
         if entry.fingerprint is None:
@@ -74,7 +74,7 @@ class KeyVerifier:
         key_id = self._format.parse_key_id(presented)
         if key_id is None:
             return INVALID
-        if self._cache.is_unknown(key_id.encode()) and self._clock.monotonic() < self._changes.serve_until:
+        if self._cache.is_unknown(key_id.encode()) and self._monotonic() < self._changes.serve_until:
             return INVALID
         return None
 
@@ -83,7 +83,7 @@ class KeyVerifier:
         key_id = self._format.parse_key_id(presented)
         if key_id is None:
             return INVALID
-        if self._clock.monotonic() >= self._changes.serve_until:
+        if self._monotonic() >= self._changes.serve_until:
             await self._changes.catch_up()
         entry = self._cache.known[key_id.encode()]
         if entry is None or not self._is_usable(entry):
@@ -92,7 +92,7 @@ class KeyVerifier:
 
     def _is_usable(self, entry: CachedKey) -> bool:
         """Whether what is remembered may be used: not too old, or the store is down and not too old for that."""
-        now = self._clock.monotonic()
+        now = self._monotonic()
         changes = self._changes
         return now < changes.serve_until and (now < entry.dies_at or changes.is_degraded)
 
@@ -141,11 +141,11 @@ class KeyVerifier:
         if reading.key is None or reading.app is None:
             return None
         try:
-            key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, self._clock.now())
+            key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, self._now())
         except ValueError as error:
             logger.error("key %s cannot be used: %s", reading.key.id, error)
             return None
-        return CachedKey(key, reading.revision, self._clock.monotonic() + self._cache_seconds)
+        return CachedKey(key, reading.revision, self._monotonic() + self._cache_seconds)
 
     def _prove(self, presented: bytes, entry: CachedKey) -> VerifiedKey | Invalid:
         """The one place a secret is compared."""

@@ -13,7 +13,7 @@ from typing import Final
 from gateway_auth.core.claims import Claims, Expired, build_token, check_claims
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.issuer import Issuer
-from gateway_auth.core.jose import UnverifiedToken, parse_compact
+from gateway_auth.core.jose import UnverifiedToken, is_jws, parse_compact
 from gateway_auth.core.token import VerifiedToken
 from gateway_auth.engine.keyset import NoSuchKey
 from gateway_auth.engine.keysets import IssuerKeys
@@ -78,7 +78,9 @@ class JwtVerifier:
         """Whose token this says it is."""
         token = parse_compact(presented)
         if not isinstance(token, UnverifiedToken):
-            return self._reject(token.why)
+            # Three segments do not make a JWT: what has no header is opaque, and whoever gave it out can be asked.
+            refused = self._reject(token.why)
+            return refused if is_jws(presented) else FOREIGN
         name = token.unverified_claims.get("iss")
         found = self._issuers.get(name) if isinstance(name, str) else None
         if found is None:

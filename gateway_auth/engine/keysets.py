@@ -137,7 +137,7 @@ class IssuerKeys:
         if key is None and self._may_fetch():
             await self._join(algorithm, key_id)
             key = self.recall(algorithm, key_id)
-        if key is None and (self._failures or self._monotonic() >= self._serve_until):
+        if key is None and (self._failures or self._is_stopped or self._monotonic() >= self._serve_until):
             raise IssuerUnavailable(self._last_error or f"issuer {self.issuer_id}: no keys that may still be used")
         # Not in a set that was asked for after the token came.
         return NO_SUCH_KEY if key is None else key

@@ -135,12 +135,15 @@ class _Answers:
         """What it says now. Raises IssuerUnavailable."""
         try:
             async with asyncio.timeout(QUESTION_SECONDS), self._turns:
+                asked_at = self._clock.monotonic()
                 claims = await self._issuer.introspector.introspect(presented)
         except TimeoutError as error:
             raise IssuerUnavailable(f"issuer {self._issuer.rules.id}: introspection takes too long") from error
-        return self._take(presented, mark, claims)
+        return self._take(presented, mark, claims, asked_at)
 
-    def _take(self, presented: bytes, mark: bytes, claims: Mapping[str, object] | None) -> VerifiedToken | Reason:
+    def _take(
+        self, presented: bytes, mark: bytes, claims: Mapping[str, object] | None, asked_at: float
+    ) -> VerifiedToken | Reason:
         """Judge an answer and remember what came of it. Nothing waits between the two."""
         verdict = self._judge(presented, claims)
         if not isinstance(verdict, VerifiedToken):
@@ -149,9 +152,11 @@ class _Answers:
             return verdict
         if self._issuer.cache_seconds:
             self._refused.pop(mark, None)
-            # Not beyond the token's own end (RFC 7662 section 4), for which no leeway is given here.
+            # Not beyond the token's own end (RFC 7662 section 4), for which no leeway is given here. What its issuer
+            # took back while the answer was on its way is not in it: it counts from when it was asked for.
             left = verdict.usable_until - self._issuer.rules.leeway_seconds - self._clock.now()
-            self.proven.put(mark, verdict, self._clock.monotonic() + min(self._issuer.cache_seconds, left))
+            dies_at = min(asked_at + self._issuer.cache_seconds, self._clock.monotonic() + left)
+            self.proven.put(mark, verdict, dies_at)
         return verdict
 
     def _judge(self, presented: bytes, claims: Mapping[str, object] | None) -> VerifiedToken | Reason:

@@ -74,7 +74,7 @@ class Engine:
         self._limits = limits
         self._brake = brake
         self._changes = changes
-        self._clock = clock
+        self._now = clock.now
         self.tokens = tokens
 
     def begin(self, facts: RequestFacts) -> Decision | Need:
@@ -92,12 +92,10 @@ class Engine:
 
     async def decide(self, facts: RequestFacts) -> Decision:
         """The decision, waiting where that is needed."""
-        result = self.begin(facts)
-        return result if isinstance(result, _DECISIONS) else await self.resume(result)
+        return await self.resume(self.begin(facts))
 
-    async def resume(self, need: Need) -> Decision:
-        """Wait for what a decision needs, and decide."""
-        result: Decision | Need = need
+    async def resume(self, result: Decision | Need) -> Decision:
+        """Wait for what a decision needs, and decide. A decision needs nothing more."""
         while not isinstance(result, _DECISIONS):
             need = result
             result = await self._fulfil(need)
@@ -128,11 +126,8 @@ class Engine:
             exposed_key_id = self._find_exposed(facts.query)
             if exposed_key_id is not None:
                 return Deny(Reason.CREDENTIAL_IN_URL, policy, exposed_key_id=exposed_key_id)
-        if is_anonymous and policy.access != "public":
-            # A preflight asks what a request would have to bring, and brings nothing itself.
-            return self._charge(policy, facts, ANONYMOUS, policy.limits)
         if is_anonymous:
-            return self._conclude(policy, facts, ANONYMOUS, policy.limits)
+            return self._conclude(policy, facts, ANONYMOUS, policy.limits, is_asked=policy.access == "public")
         return self._authenticate(policy, facts)
 
     def _braked(self, policy: Policy, facts: RequestFacts) -> Deny | None:
@@ -174,7 +169,7 @@ class Engine:
             return self._invalid(policy, facts)
         if not self._brake.is_idle:
             self._brake.succeeded(facts.client)
-        now = self._clock.now()
+        now = self._now()
         if not (key.is_active and key.usable_from <= now < key.usable_until):
             return Deny(decide.unusable_reason(key, now), policy, key.principal)
         principal = key.principal_at(now) if key.has_grants else key.principal
@@ -191,25 +186,27 @@ class Engine:
         if not self._brake.is_idle:
             self._brake.succeeded(facts.client)
         # Asked on every request, however lately the token was proven: it may end while it is remembered.
-        now = self._clock.now()
+        now = self._now()
         if now >= token.usable_until:
             return Deny(Reason.CREDENTIAL_EXPIRED, policy, token.principal)
         if now < token.usable_from:
             return self._invalid(policy, facts)
         return self._conclude(policy, facts, token.principal, policy.limits)
 
-    def _conclude(self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet) -> Decision | Need:
-        """Everything that does not depend on how the principal was proven."""
-        denial = decide.authorization(policy, principal, facts)
-        if denial is not None:
-            return denial
-        return self._charge(policy, facts, principal, limits)
+    def _conclude(
+        self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet, *, is_asked: bool = True
+    ) -> Decision | Need:
+        """What does not depend on how the principal was proven. Limits come last: what is refused before costs nothing.
 
-    def _charge(self, policy: Policy, facts: RequestFacts, principal: Principal, limits: LimitSet) -> Decision | Need:
-        """The last step, because what is refused before it costs nothing."""
+        A preflight asks what a request would have to bring and brings nothing itself: for it, `is_asked` is false.
+        """
+        if is_asked:
+            denial = decide.authorization(policy, principal, facts)
+            if denial is not None:
+                return denial
         if facts.body_bytes is not None and facts.body_bytes > self._max_body_bytes:
             return Deny(Reason.BODY_TOO_LARGE, policy, principal)
-        if not limits.limits:
+        if not limits.bys:
             return Allow(policy, principal, is_degraded=self._changes.is_degraded)
         partitions = partitions_of(limits.bys, principal, facts.client)
         outcome = self._limits.take_now(limits, partitions)

@@ -67,7 +67,14 @@ class SharedLimits:
         self._is_told = False
 
     def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome | None:
-        """The outcome without the shared counters, where it is known that they would not answer."""
+        """The outcome out of shares in hand, or without the shared counters where they are known not to answer.
+
+        What is spent of a share is not noted here: that would cost as much as counting it. So this worker's part of
+        a leased limit begins empty when an outage begins (docs/limits.md).
+        """
+        outcome = self._shared.take_now(limits, partitions)
+        if outcome is not None:
+            return outcome
         if self._is_reachable():
             return None
         self._failed("open")

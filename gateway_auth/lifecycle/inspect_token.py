@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from gateway_auth.core.claims import Claims, Expired, build_token, check_claims
 from gateway_auth.core.issuer import Issuer
-from gateway_auth.core.jose import Rejected, UnverifiedToken, parse_compact
+from gateway_auth.core.jose import Rejected, UnverifiedToken, is_jws, parse_compact
 from gateway_auth.core.token import Revocation, token_digest
 from gateway_auth.lifecycle.input import LAST_SECOND, format_time
 from gateway_auth.lifecycle.token_words import CHECKS, why_words
@@ -77,9 +77,7 @@ class TokenInspector:
     async def inspect(self, token: bytes, now: float) -> TokenReport:
         """The report on a token (`tokens.check_token`). Raises StoreUnavailable."""
         report = TokenReport()
-        # As on a request: where issuers have keys, what looks like a JWT is one.
-        is_signed = token.count(b".") == 2 and any(issuer.has_keys for issuer in self._issuers)
-        parsed = parse_compact(token) if is_signed else None
+        parsed = parse_compact(token) if self._is_signed(token) else None
         if isinstance(parsed, Rejected):
             report.steps.append(TokenStep("form", "refuses", why_words(parsed.why)))
             return report
@@ -91,6 +89,12 @@ class TokenInspector:
                 if step.result == "refuses":
                     break
         return report
+
+    def _is_signed(self, token: bytes) -> bool:
+        """As on a request: where issuers have keys, what looks like a JWT is one; the rest is asked about."""
+        if not any(issuer.has_keys for issuer in self._issuers):
+            return False
+        return is_jws(token) or (token.count(b".") == 2 and not any(issuer.is_introspected for issuer in self._issuers))
 
     def _steps(self, token: bytes, report: TokenReport, now: float) -> AsyncGenerator[TokenStep, None]:
         if report.token is None:

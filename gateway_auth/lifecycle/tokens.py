@@ -30,7 +30,8 @@ class ManageTokens:
     """Revocations, one operation per method. Revoking what is revoked is no error.
 
     `actor` says who acts, for the audit: `cli:alice`. Every method raises StoreUnavailable for an outage, InvalidInput
-    for a value that cannot be. An entry stays until every token it is about has ended by itself.
+    for a value that cannot be. An entry stays until every token it is about has ended by itself; where that cannot be
+    known of one token, for good.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class ManageTokens:
             raise InvalidInput(kind, "holds an API key, which is no name of a token")
         meant = self._meant(issuer)
         only = meant[0].issuer if issuer is not None else None
-        return await self._record(actor, kind, value, only, _end_of_any(meant))
+        # One id is one token, which may be one that never ends. A subject stays a subject, and comes back.
+        is_endless = kind == "jti" and any(issuer.is_introspected for issuer in meant)
+        return await self._record(actor, kind, value, only, _never if is_endless else _end_of_any(meant))
 
     async def _record(self, actor: str, kind: RevocationKind, value: str, issuer: str | None, end: End) -> Revocation:
         async with self._registry.transaction() as transaction:
@@ -108,11 +111,10 @@ class ManageTokens:
             for issuer in meant:
                 if issuer.has_keys and claims.get("iss") == issuer.issuer:
                     return _end_by(claims.get("exp"), issuer)
-        asked = [issuer for issuer in meant if issuer.is_introspected]
-        if not asked:
+        if not any(issuer.is_introspected for issuer in meant):
             # Often one that was not copied whole: whoever believes it revoked leaves the real one at work.
             raise InvalidInput("token", "is no token of an issuer the configuration has; it is accepted by nobody")
-        return _end_of_any(asked)
+        return _never
 
 
 def check_token(presented: bytes, key_format: KeyFormat) -> bytes:
@@ -127,6 +129,11 @@ def check_token(presented: bytes, key_format: KeyFormat) -> bytes:
     if token.startswith(key_format.marker):
         raise InvalidInput("token", "is an API key, which is another thing; use what there is for keys")
     return token
+
+
+def _never(_now: float) -> float:
+    """The end of an opaque token: its issuer need not name one (RFC 7662 section 2.2)."""
+    return LAST_SECOND
 
 
 def _end_of_any(issuers: Sequence[Issuer]) -> End:

@@ -200,3 +200,14 @@ async def test_a_refusal_never_tells_what_is_in_the_request(gateway: GatewayAuth
     answer = await call(gateway, http_scope("GET", path, [("x-api-key", marker), ("x-request-id", "MARKER")]))
     assert b"MARKER" not in answer.body
     assert "MARKER" not in str(answer.start["headers"])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["after the plain request", "before it"])
+async def test_a_header_name_that_spells_two_is_not_read_as_the_two(
+    gateway: GatewayAuth, key: dict[str, str], order: tuple[int, int]
+) -> None:
+    """Sequences of names are remembered joined; no server passes on such a name, and none may confuse the memory."""
+    plain = [("accept", "*/*"), ("x-api-key", key["reader"])]
+    odd = [("accept\0x-api-key", key["reader"])]
+    answers = [await call(gateway, http_scope("GET", "/known", (plain, odd)[which])) for which in order]
+    assert [answers[order.index(which)].status for which in (0, 1)] == [200, 401]

@@ -62,8 +62,11 @@ ENTRA = Shape(
     },
     "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ", "6e74172b-be56-4843-9ff4-e66a39bb12e3",
     frozenset(("Orders.Read", "Orders.Write")), frozenset(("Orders.Admin",)),
-    {"an ID token": {"aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3", "scp": None}, "another tenant's": {
-        "iss": "https://login.microsoftonline.com/OTHER/v2.0"}},
+    {
+        "an ID token": {"aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3", "scp": None, "azp": None, "azpacr": None},
+        "an ID token of the API's own sign-in": {"scp": None, "azp": None, "azpacr": None},
+        "another tenant's": {"iss": "https://login.microsoftonline.com/OTHER/v2.0"},
+    },
 )  # fmt: skip
 KEYCLOAK = Shape(
     {"alg": "RS256", "typ": "JWT"},

@@ -52,6 +52,8 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(workspace: Workspace) -
 
 def test_a_worker_that_dies_is_replaced(workspace: Workspace) -> None:
     with serving(workspace.directory, "--workers", "2", "--local-limits") as running:
+        for client in running.clients(2):  # each listens, so that one is there when the other dies
+            client.close()
         before = children(running.process.pid)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)

@@ -148,33 +148,6 @@ def test_what_only_looks_like_a_contradiction_loads(configuration: dict[str, obj
     assert problems(configuration) == []
 
 
-NOT_YET = [
-    pytest.param(
-        with_route(limits=[KEY_LIMIT | {"mode": "leased"}]),
-        [
-            'routes[0].limits[0].mode: mode = "leased" is not supported by this version yet;'
-            ' write mode = "exact" or leave it out'
-        ],
-        id="leased limit of a route",
-    ),
-    pytest.param(
-        written(plans={"free": {"limits": [KEY_LIMIT | {"mode": "leased"}]}}),
-        [
-            'plans.free.limits[0].mode: mode = "leased" is not supported by this version yet;'
-            ' write mode = "exact" or leave it out'
-        ],
-        id="leased limit of a plan",
-    ),
-]
-
-
-@pytest.mark.parametrize(("configuration", "expected"), NOT_YET)
-def test_what_this_version_cannot_do_is_refused_and_never_ignored(
-    configuration: dict[str, object], expected: list[str]
-) -> None:
-    assert problems(configuration) == expected
-
-
 WARNINGS = [
     pytest.param(written(gateway={"failed_auth": False}, routes=[route()]), "gateway.failed_auth", id="no brake"),
     pytest.param(written(gateway={"admin_listen": "0.0.0.0:81"}, routes=[route()]), "gateway.admin_listen", id="open"),

@@ -107,6 +107,7 @@ REFUSED = [
     pytest.param([issuer(issuer="http://idp.example.com")], "issuers[0].issuer", "https", id="plain http"),
     pytest.param([issuer(issuer="https://idp.example.com/?a")], "issuers[0].issuer", "query", id="a query"),
     pytest.param([issuer(token_types=["at jwt"])], "issuers[0].token_types[0]", "type", id="no media type"),
+    pytest.param([issuer(token_types=["Application/"])], "issuers[0].token_types[0]", "empty", id="a type of nothing"),
     pytest.param([issuer(secret="literal", algorithms=["HS256"])], "issuers[0].secret", "reference", id="a literal"),
 ]
 
@@ -116,6 +117,24 @@ def test_an_issuer_that_cannot_be_meant_is_refused(issuers: list[dict[str, Any]]
     (told,) = problems(written(issuers=issuers), WITH_SECRETS)
     assert told.startswith(f"{path}: ")
     assert words in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        pytest.param("opaque", {}, "has introspection", id="nobody is asked"),
+        pytest.param("jwt", {"introspection": INTROSPECTION}, "says where its keys are", id="nobody has keys"),
+    ],
+)
+def test_a_route_for_tokens_that_nobody_proves_is_refused(kind: str, changes: dict[str, Any], words: str) -> None:
+    source = written(issuers=[issuer(**changes)], routes=[route(credentials=[kind])])
+    assert problems(source, WITH_SECRETS) == [f"routes[0].credentials: nobody could pass: no issuer {words}"]
+    load(source | {"routes": [route(credentials=[kind, "api_key"])]}, environ=WITH_SECRETS)
+
+
+def test_whether_a_route_can_be_passed_is_not_told_while_an_issuer_is_wrong() -> None:
+    source = written(issuers=[issuer(introspection={"url": 1})], routes=[route(credentials=["opaque"])])
+    assert not [told for told in problems(source, WITH_SECRETS) if told.startswith("routes")]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def claims_with(**changes: object) -> dict[str, object]:
 
 def token(typ: str | None = "at+jwt", /, **changes: object) -> UnverifiedToken:
     """A token whose signature was found right."""
-    return UnverifiedToken("RS256", "k-1", typ, claims_with(**changes), b"head.body", b"signature")
+    return UnverifiedToken("RS256", "k-1", typ, claims_with(**changes), b"e30.e30", b"signature")
 
 
 def check(whose: Issuer = ISSUER, typ: str | None = "at+jwt", /, **changes: object) -> Claims | Rejected | Expired:
@@ -179,6 +179,9 @@ OTHER_KINDS: dict[str, dict[str, object]] = {
     "OpenID Connect": {"nonce": "n"},
     "OpenID Connect, code flow": {"at_hash": "x"},
     "OpenID Connect, hybrid flow": {"c_hash": "x"},
+    "OpenID Connect, with the state bound to it": {"s_hash": "x"},
+    "OpenID Connect logout": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+    "security event": {"events": None},
     "Keycloak ID": {"typ": "ID"},
     "Keycloak refresh": {"typ": "Refresh"},
     "Keycloak offline": {"typ": "Offline"},
@@ -271,7 +274,7 @@ def test_a_verified_token_is_all_that_is_remembered() -> None:
     assert (remembered.token_id, remembered.issued_at) == ("t-1", NOW - 10)
     assert (remembered.usable_from, remembered.usable_until) == (-math.inf, NOW + 300 + LEEWAY)
     assert (remembered.key_id, remembered.algorithm) == ("k-1", "RS256")
-    assert remembered.digest == token_digest(b"head.body.c2ln")
+    assert remembered.digest == token_digest(b"e30.e30.c2ln")
 
 
 def test_the_claims_of_a_principal_cannot_be_changed() -> None:

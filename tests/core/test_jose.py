@@ -20,6 +20,7 @@ from gateway_auth.core.jose import (
     Rejected,
     UnverifiedToken,
     decode_base64url,
+    is_jws,
     parse_compact,
     split_jws,
 )
@@ -172,6 +173,19 @@ def test_json_may_be_spelled_as_its_signer_likes(header: str) -> None:
     jws = split_jws(compact(header))
     assert isinstance(jws, Jws)
     assert jws.header.algorithm == "RS256"
+
+
+@pytest.mark.parametrize(
+    ("presented", "expected"),
+    [
+        (b"e30.e30.AA", True), (b"eyJhbGciOiJub25lIn0..", True), (b"e30.!.!", True), (b"IHt9.x.y", True),
+        (b"v4.local.AAAA", False), (b"v4.public.AAAA", False), (b"a.b.c", False), (b"W10.b.c", False),
+        (b"e31.b.c", False), (b"e30=.b.c", False), (b"..", False), (b"", False), (b"e30", False), (b"e30.b", False),
+        (b"e30.b.c.d", False), (b"e30.b.c.d.e", False), (b"A" * 9000 + b".b.c", False),
+    ],
+)  # fmt: skip
+def test_a_jws_is_told_by_its_header(presented: bytes, expected: bool) -> None:
+    assert is_jws(presented) is expected
 
 
 def test_a_longest_token_is_read() -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_auth.core.limits import NO_LIMITS, Limit, LimitOutcome, LimitSet, take_all
+from gateway_auth.core.counters import Counters, take_all
+from gateway_auth.core.limits import NO_LIMITS, Limit, LimitOutcome, LimitSet
 from gateway_auth.core.outcome import limit_headers
 from gateway_auth.core.rates import parse_rate
-from gateway_auth.core.windows import MICROSECONDS, Window, new_window
+from gateway_auth.core.windows import MICROSECONDS, new_window
 from tests.fakes import limit
 
 S = MICROSECONDS
@@ -54,24 +55,29 @@ def items(value: bytes) -> list[tuple[str, dict[str, int]]]:
         position += 2
 
 
-def windows_of(limits: LimitSet) -> list[Window]:
-    return [new_window(one.rate) for one in limits.limits]
+def counters_of(limits: LimitSet) -> list[Counters]:
+    return [Counters(one) for one in limits.limits]
+
+
+def take(limits: LimitSet, counters: list[Counters], now: int, utc: int) -> LimitOutcome:
+    """By a client that is the only one."""
+    return take_all(limits, counters, ["client"] * len(counters), now, utc)
 
 
 @given(limit_sets, moves)
 def test_a_refused_request_changes_nothing(limits: LimitSet, steps: list[int]) -> None:
     """Beside the counters that saw all requests, others that saw only the admitted ones tell the same ever after."""
-    seen_all, seen_admitted, now = windows_of(limits), windows_of(limits), 50 * S
+    seen_all, seen_admitted, now = counters_of(limits), counters_of(limits), 50 * S
     for step in steps:
         now += step
-        outcome = take_all(limits, seen_all, now, now)
+        outcome = take(limits, seen_all, now, now)
         if outcome.is_admitted:
-            assert take_all(limits, seen_admitted, now, now) == outcome
+            assert take(limits, seen_admitted, now, now) == outcome
 
 
 @given(limit_sets, moves)
 def test_a_request_is_admitted_exactly_when_each_limit_alone_would_admit_it(limits: LimitSet, steps: list[int]) -> None:
-    together, alone, now = windows_of(limits), windows_of(limits), 50 * S
+    together, alone, now = counters_of(limits), [new_window(one.rate) for one in limits.limits], 50 * S
     for step in steps:
         now += step
         fits = []
@@ -79,7 +85,7 @@ def test_a_request_is_admitted_exactly_when_each_limit_alone_would_admit_it(limi
             fits.append(window.take(one.cost, now, now) is not None)
             if fits[-1]:
                 window.undo(one.cost)
-        outcome = take_all(limits, together, now, now)
+        outcome = take(limits, together, now, now)
         assert outcome.is_admitted is all(fits)
         assert set(outcome.violated) == {one.id for one, fit in zip(limits.limits, fits, strict=True) if not fit}
         if outcome.is_admitted:
@@ -89,24 +95,24 @@ def test_a_request_is_admitted_exactly_when_each_limit_alone_would_admit_it(limi
 
 @given(limit_sets, moves)
 def test_waiting_as_retry_after_says_admits(limits: LimitSet, steps: list[int]) -> None:
-    windows, now = windows_of(limits), 50 * S
+    counters, now = counters_of(limits), 50 * S
     for step in steps:
         now += step
-        outcome = take_all(limits, windows, now, now)
+        outcome = take(limits, counters, now, now)
         if not outcome.is_admitted:
             assert outcome.retry_after_seconds >= 1
             earlier = now + (outcome.retry_after_seconds - 1) * S
-            assert outcome.retry_after_seconds == 1 or not take_all(limits, windows, earlier, earlier).is_admitted
+            assert outcome.retry_after_seconds == 1 or not take(limits, counters, earlier, earlier).is_admitted
             now += outcome.retry_after_seconds * S
-            assert take_all(limits, windows, now, now).is_admitted
+            assert take(limits, counters, now, now).is_admitted
 
 
 @given(limit_sets, moves)
 def test_the_rate_limit_fields_are_valid_lists_and_never_promise_too_much(limits: LimitSet, steps: list[int]) -> None:
-    windows, now = windows_of(limits), 50 * S
+    counters, now = counters_of(limits), 50 * S
     for step in steps:
         now += step
-        outcome = take_all(limits, windows, now, now)
+        outcome = take(limits, counters, now, now)
         headers = dict(limit_headers(limits, outcome))
         policies, statuses = items(headers[b"ratelimit-policy"]), items(headers[b"ratelimit"])
         assert [name for name, _ in policies] == [name for name, _ in statuses] == [one.id for one in limits.limits]
@@ -120,16 +126,16 @@ def test_the_rate_limit_fields_are_valid_lists_and_never_promise_too_much(limits
 def test_a_calendar_month_is_never_longer_than_its_policy_says(now: str) -> None:
     limits = LimitSet((limit("quota", "10/month fixed"),))
     utc = int(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp() * S)
-    headers = dict(limit_headers(limits, take_all(limits, windows_of(limits), 0, utc)))
+    headers = dict(limit_headers(limits, take(limits, counters_of(limits), 0, utc)))
     assert items(headers[b"ratelimit"])[0][1]["t"] <= items(headers[b"ratelimit-policy"])[0][1]["w"]
 
 
 def test_a_clock_set_back_makes_no_window_longer_than_its_policy_says() -> None:
     limits = LimitSet((limit("quota", "10/day fixed"),))
-    windows, noon = windows_of(limits), (20_000 * 86400 + 43200) * S
-    take_all(limits, windows, 0, noon)
+    counters, noon = counters_of(limits), (20_000 * 86400 + 43200) * S
+    take(limits, counters, 0, noon)
     for hours_back in (1, 13, 23, 25, 35, 37, 47, 49):
-        outcome = take_all(limits, windows, 0, noon - hours_back * 3600 * S)
+        outcome = take(limits, counters, 0, noon - hours_back * 3600 * S)
         assert outcome.status[1] <= 86400, f"{hours_back} hours back"
 
 
@@ -160,9 +166,9 @@ def test_any_name_of_a_limit_stays_one_string(name: str) -> None:
 def test_the_wait_is_that_of_the_slowest_limit_even_when_two_have_one_name() -> None:
     """A route's limit and a plan's may be named alike; the client must wait for both."""
     limits = LimitSet((limit("default", "1/hour"), limit("default", "1/second")))
-    windows = windows_of(limits)
-    assert take_all(limits, windows, S, S).is_admitted
-    outcome = take_all(limits, windows, S, S)
+    counters = counters_of(limits)
+    assert take(limits, counters, S, S).is_admitted
+    outcome = take(limits, counters, S, S)
     assert (outcome.retry_after_seconds, outcome.violated) == (3600, ("default", "default"))
 
 
@@ -186,3 +192,11 @@ def test_a_limit_that_a_route_and_a_plan_name_is_taken_once() -> None:
     other = Limit(id="per-key", key="plan:per-key", rate=parse_rate("5/minute"), by="key")
     joined = LimitSet([shared]).joined(LimitSet([other, shared]))
     assert [limit.id for limit in joined.limits] == ["all", "per-key"]
+
+
+def test_routes_that_share_a_limit_may_charge_it_differently() -> None:
+    cheap = Limit(id="all", key="global:all", rate=parse_rate("10/minute"), by="global", cost=1)
+    dear = Limit(id="all", key="global:all", rate=parse_rate("10/minute"), by="global", cost=6)
+    counters = [Counters(cheap)]
+    left = [take_all(LimitSet([limit]), counters, [0], S, S).status[0] for limit in (cheap, dear, cheap)]
+    assert left == [9, 3, 2]

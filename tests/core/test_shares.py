@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_auth.core.limits import LimitSet, take_all
+from gateway_auth.core.counters import Counters, take_all
+from gateway_auth.core.limits import LimitSet
 from gateway_auth.core.shares import Share, part_of
-from gateway_auth.core.windows import MICROSECONDS, new_window
+from gateway_auth.core.windows import MICROSECONDS
 from tests.fakes import limit
 
 COUNTS = st.integers(0, 1000)
@@ -79,10 +80,10 @@ def test_what_is_told_of_a_part_fits_the_policy_of_the_whole(
     part = part_of(whole, Share(workers, rank % workers))
     assert (part.policy_item, part.status_item, part.key) == (whole.policy_item, whole.status_item, whole.key)
     quota, window = (int(item.split(b"=")[1]) for item in whole.policy_item.split(b";")[1:])
-    limits, windows, now = LimitSet((part,)), [new_window(part.rate)], 1_700_000_000 * MICROSECONDS
+    limits, counters, now = LimitSet((part,)), [Counters(part)], 1_700_000_000 * MICROSECONDS
     for wait in waits:
         now += wait * MICROSECONDS
-        remaining, reset = take_all(limits, windows, now, now).status
+        remaining, reset = take_all(limits, counters, ("client",), now, now).status
         assert 0 <= remaining <= quota
         assert 0 <= reset <= window
 
@@ -98,6 +99,6 @@ def test_workers_admit_together_what_one_would_have(amount: int, workers: int) -
     admitted = 0
     for rank in range(workers):
         part = LimitSet((part_of(whole, Share(workers, rank)),))
-        windows = [new_window(part.limits[0].rate)]
-        admitted += next(taken for taken in count() if not take_all(part, windows, 0, 0).is_admitted)
+        counters = [Counters(part.limits[0])]
+        admitted += next(taken for taken in count() if not take_all(part, counters, ("client",), 0, 0).is_admitted)
     assert admitted == amount

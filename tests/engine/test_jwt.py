@@ -263,6 +263,21 @@ async def test_a_token_of_no_issuer_with_keys_is_asked_about_where_the_route_let
     assert world.asked.questions == [foreign.encode()]
 
 
+@pytest.mark.parametrize("token", ["v4.local.AAAA", "a.b.c", "W10.e30.AAAA"])
+async def test_an_opaque_token_of_three_segments_is_asked_about(world: Tokens, token: str) -> None:
+    world.asked.answers[token.encode()] = active(world.clock, scope="orders:read")
+    assert await world.told(token) == "allow"
+    assert await world.told(token, "/jwt") == "invalid_credential"
+
+
+@pytest.mark.parametrize("spoilt", ["e30", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJFUzI1NiIsImNyaXQiOltdfQ"])
+async def test_a_token_with_a_header_is_never_asked_about_to_make_it_good(world: Tokens, spoilt: str) -> None:
+    token = f"{spoilt}.{world.token().split('.', 1)[1]}"
+    world.asked.answers[token.encode()] = active(world.clock, scope="orders:read")
+    assert await world.told(token) == "invalid_credential"
+    assert world.asked.questions == []
+
+
 async def test_an_opaque_token_is_refused_where_only_signed_ones_pass(world: Tokens) -> None:
     world.asked.answers[b"opaque"] = active(world.clock)
     assert await world.told("opaque", "/jwt") == "invalid_credential"

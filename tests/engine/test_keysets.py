@@ -692,12 +692,23 @@ async def test_stop_leaves_no_task_and_no_caller_behind() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_stop_calls_no_token_bad_whose_new_key_was_being_fetched() -> None:
+    world = await warm(A)
+    world.source.is_held = True
+    [asking] = world.asking("b")
+    await ticks()
+    await world.keys.stop()
+    with pytest.raises(IssuerUnavailable):
+        await asking
+
+
 async def test_what_was_stopped_serves_what_it_has_and_fetches_no_more() -> None:
     world = await warm(A)
     await world.keys.stop()
     world.clock.advance(FRESH_SECONDS - 1)
     assert world.recall("a") == A
-    assert await world.find("b") is NO_SUCH_KEY
+    with pytest.raises(IssuerUnavailable):
+        await world.find("b")
     world.clock.advance(1)
     with pytest.raises(IssuerUnavailable):
         await world.find("a")

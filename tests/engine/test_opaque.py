@@ -97,6 +97,22 @@ async def test_it_is_asked_about_again_when_its_time_is_over() -> None:
     assert world.verifier.recall(TOKEN) is None
 
 
+async def test_an_answer_is_kept_from_when_it_was_asked_for() -> None:
+    """What was taken back while it was on its way is not in it."""
+    world = World(cache_seconds=30)
+    world.knows()
+    world.asked[0].held = asyncio.Event()
+    asking = asyncio.create_task(world.verifier.verify(TOKEN))
+    await ticks()
+    world.clock.advance(2)
+    world.asked[0].held.set()
+    await asking
+    world.clock.advance(27.9)
+    assert world.verifier.recall(TOKEN) is not None
+    world.clock.advance(0.1)
+    assert world.verifier.recall(TOKEN) is None
+
+
 async def test_an_answer_is_never_kept_beyond_the_end_of_the_token() -> None:
     world = World(cache_seconds=30)
     world.knows(exp=int(world.clock.now()) + 10)

@@ -145,6 +145,29 @@ def test_a_key_sent_as_request_id_is_redacted(log: pytest.LogCaptureFixture) -> 
     assert SECRET[:8] not in log.text
 
 
+CLAIMS, SIGNATURE = "eyJzdWIiOiJ1c2VyLTEifQ", "c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+TOKEN = f"eyJhbGciOiJFUzI1NiJ9.{CLAIMS}.{SIGNATURE}"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (f"/{TOKEN}", "/[redacted]"),
+        (f"/orders/{TOKEN}/lines", "/orders/[redacted]/lines"),
+        (f"/id={TOKEN}", "/id=[redacted]"),
+        (f"/x{TOKEN}", "/x[redacted]"),
+        (f"/{TOKEN[:30]}", "/[redacted]"),
+        ("/orders.of.eyJack-the-lad", "/orders.of.eyJack-the-lad"),
+        ("/" + "eyJ" * 80, "/" + "eyJ" * 80),
+    ],
+)
+def test_a_token_in_the_path_is_redacted(log: pytest.LogCaptureFixture, path: str, told: str) -> None:
+    Recorder(KEYS, FakeClock()).record(DENIAL, request(path=path), "req-1", TOKEN[:64])
+    (event,) = lines(log)
+    assert event["path"] == told
+    assert event["client_request_id"] == "[redacted]"
+
+
 def test_nothing_of_the_query_or_the_headers_is_logged(log: pytest.LogCaptureFixture) -> None:
     facts = request(key=KEY.text, authorization="Bearer sesame", query=b"token=sesame", headers={2: b"https://sesame"})
     Recorder(KEYS, FakeClock()).record(DENIAL, facts, "req-1", "")

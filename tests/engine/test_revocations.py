@@ -97,9 +97,17 @@ async def test_nothing_is_revoked_before_anything_was_read() -> None:
 
 
 async def test_the_other_form_of_an_ecdsa_signature_is_as_revoked() -> None:
-    worker = Worker(a_revocation(kind="token", value=token_digest(b"head.body.r-and-s").hex()))
+    worker = Worker(a_revocation(kind="token", value=token_digest(b"eyJhbGciOiJFUzI1NiJ9.e30.r-and-s").hex()))
     await worker.follow()
-    assert worker.revoked.is_revoked(a_token(digest=token_digest(b"head.body.r-and-n-minus-s")))
+    assert worker.revoked.is_revoked(a_token(digest=token_digest(b"eyJhbGciOiJFUzI1NiJ9.e30.r-and-n-minus-s")))
+
+
+@pytest.mark.parametrize("prefix", ["v4.local", "v4.public", "W10.x", "a", "eyJhbGciOiJFUzI1NiJ9", "e30.b.c"])
+async def test_an_opaque_token_falls_alone_however_many_points_are_in_it(prefix: str) -> None:
+    worker = Worker(a_revocation(kind="token", value=token_digest(f"{prefix}.one".encode()).hex()))
+    await worker.follow()
+    assert worker.revoked.is_revoked(a_token(digest=token_digest(f"{prefix}.one".encode())))
+    assert not worker.revoked.is_revoked(a_token(digest=token_digest(f"{prefix}.other".encode())))
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["earlier first", "later first"])

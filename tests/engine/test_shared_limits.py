@@ -34,9 +34,10 @@ class Counters:
         self.failure: str | None = None
         self.is_reachable = True
         self.takes = 0
+        self.in_hand: LimitOutcome | None = None
 
-    def take_now(self, _limits: LimitSet, _partitions: Sequence[str | int]) -> None:
-        return None
+    def take_now(self, _limits: LimitSet, _partitions: Sequence[str | int]) -> LimitOutcome | None:
+        return self.in_hand
 
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         self.takes += 1
@@ -352,3 +353,12 @@ async def test_in_shadow_mode_who_cannot_be_counted_passes_as_itself(bench: Benc
     assert isinstance(decision, Allow)
     assert decision.shadowed is Reason.DEPENDENCY_UNAVAILABLE
     assert decision.principal.key_id is not None
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_what_is_in_hand_is_told_whether_the_counters_of_all_answer_or_not(is_reachable: bool) -> None:
+    bench = Bench()
+    bench.counters.is_reachable = is_reachable
+    bench.counters.in_hand = LimitOutcome(True, (1, 1))
+    assert bench.limits.take_now(LimitSet((ALLOW,)), KEY) is bench.counters.in_hand
+    assert not bench.limits.failure

@@ -166,12 +166,20 @@ async def test_a_signed_token_stays_revoked_until_it_has_ended(
 @pytest.mark.parametrize(
     "presented", [OPAQUE, b"a.b.c", signed(iss="https://elsewhere.example", exp=NOW + 1)], ids=["opaque", "dots", "jwt"]
 )
-async def test_a_token_only_its_issuer_can_read_stays_revoked_for_the_longest_life_of_those_asked(
-    world: World, presented: bytes
-) -> None:
+async def test_a_token_only_its_issuer_can_read_stays_revoked_for_good(world: World, presented: bytes) -> None:
+    """It may never end: an issuer may call it active without telling until when."""
     revocation = await manage(world, SLOW, ASKED).revoke_token(ACTOR, presented)
-    assert revocation.expires_at == NOW + 0.25 + 500 + 20
+    assert revocation.expires_at == LAST_SECOND
     assert revocation.value == token_digest(presented).hex()
+
+
+async def test_an_id_an_opaque_token_may_have_stays_revoked_for_good_and_a_subject_does_not(world: World) -> None:
+    tokens = manage(world, SLOW, ASKED)
+    assert (await tokens.revoke_id(ACTOR, "jti-1")).expires_at == LAST_SECOND
+    of_signed = await tokens.revoke_id(ACTOR, "jti-1", "slow")
+    of_anybody = await tokens.revoke_subject(ACTOR, "alice", "asked")
+    assert of_signed.expires_at - of_signed.revoked_at == 10**6 + 60
+    assert of_anybody.expires_at - of_anybody.revoked_at == 500 + 20
 
 
 _TIMES = st.none() | st.integers(NOW - 10**5, NOW + 3 * 10**5)

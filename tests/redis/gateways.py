@@ -47,10 +47,18 @@ class Running:
 
 
 @asynccontextmanager
-async def running(site: Site, url: str, prefix: str, **gateway: Any) -> AsyncIterator[Running]:
+async def running(
+    site: Site,
+    url: str,
+    prefix: str,
+    *,
+    timeout_seconds: float = 0.05,
+    routes: list[dict[str, Any]] | None = None,
+    **gateway: Any,
+) -> AsyncIterator[Running]:
     """From the start to the end of the lifespan."""
-    source = site.config(ROUTES, **gateway)
-    source["redis"] = {"url": url, "key_prefix": prefix}
+    source = site.config(ROUTES if routes is None else routes, **gateway)
+    source["redis"] = {"url": url, "key_prefix": prefix, "timeout_seconds": timeout_seconds}
     source["secrets"]["encryption_key"] = f"env:{ENCRYPTION_KEY}"
     app = GatewayAuth(Echo(), config=source)
     async with lifespan(app):

@@ -22,10 +22,12 @@ from tests.asgi.world import ACTOR, Site, build_site
 from tests.redis.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.redis.gateways import ENCRYPTION_KEY, LIMIT, Running, running
 from tests.redis.patience import until
-from tests.redis.server import running_server
+from tests.redis.server import running_cluster, running_server
 
 RECOVERY_SECONDS = 1.0
 USED = 3
+PATIENCE_SECONDS = 0.15
+"""Less than what `slow` waits."""
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,8 @@ async def proxy(port: int) -> AsyncIterator[FaultyProxy]:
 
 @pytest.fixture
 async def one(site: Site, proxy: FaultyProxy, prefix: str) -> AsyncIterator[Running]:
-    """A gateway that has used a part of its limits."""
-    async with running(site, proxy.url, prefix) as gateway:
+    """A gateway that has used a part of its limits. A machine that stalls for a moment is no fault of Redis."""
+    async with running(site, proxy.url, prefix, timeout_seconds=PATIENCE_SECONDS) as gateway:
         await until(lambda: gateway.shared.share == Share(1, 0))
         for path in ("/local", "/deny", "/both"):
             assert await gateway.statuses(path, USED) == [200] * USED
@@ -231,6 +233,17 @@ async def test_recovery_takes_less_than_a_second(one: Running, proxy: FaultyProx
         began = time.monotonic()
         await until(lambda: is_counted(one))
         assert time.monotonic() - began < RECOVERY_SECONDS
+
+
+@pytest.mark.slow
+async def test_nodes_count_together_in_a_cluster(site: Site, prefix: str) -> None:
+    with running_cluster() as port:
+        url = f"redis+cluster://127.0.0.1:{port}"
+        async with running(site, url, prefix) as one, running(site, url, prefix) as two:
+            await until(lambda: one.shared.share.workers == two.shared.share.workers == 2)
+            answers = await asyncio.gather(*(node.ask("/local") for node in (one, two) for _ in range(3 * LIMIT)))
+            assert [answer.status for answer in answers].count(200) == LIMIT
+            assert not one.gateway.degraded
 
 
 # -- keys and changes ----------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ WORDS: dict[str, str] = {
     "clusterdown": "is a cluster that does not serve",
     "noauth": "did not accept the user and password",
     "readonly": "is a read-only replica",
-    "oom": "is out of memory; raise maxmemory or choose a policy that evicts",
+    "oom": "is out of memory; raise maxmemory",
     "misconf": "does not write: it cannot save its data",
     "moved": "is a cluster; write redis+cluster:// in redis.url",
     "noperm": "does not permit this command to the user",

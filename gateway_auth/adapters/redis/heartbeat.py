@@ -89,8 +89,9 @@ class Heartbeat:
             raise
         except ValidationError as error:
             raise RedisUnavailable(f"Redis answered a script with something else: {error}", "garbage") from error
-        at_least = self._at_least if self._monotonic() >= self._settled_at else self.share.workers
-        workers = max(workers, at_least)
+        if workers < self.share.workers and self._monotonic() < self._settled_at:
+            return
+        workers = max(workers, self._at_least)
         share = Share(workers, min(rank, workers - 1))
         if share != self.share:
             self.share = share
