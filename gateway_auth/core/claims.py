@@ -19,7 +19,7 @@ from gateway_auth.core.jose import Rejected, UnverifiedToken, WhyRejected
 from gateway_auth.core.principal import Principal, build_principal
 from gateway_auth.core.roles import expand_roles
 from gateway_auth.core.times import Times, check_times
-from gateway_auth.core.token import VerifiedToken
+from gateway_auth.core.token import VerifiedToken, token_digest
 from gateway_auth.core.token_kind import is_access_token, names_other_kind
 
 MAX_NAME = 255
@@ -99,8 +99,29 @@ def build_token(
     verified: UnverifiedToken, claims: Claims, issuer: Issuer, scopes_of: Mapping[str, tuple[str, ...]]
 ) -> VerifiedToken:
     """What is remembered of a signed token that was verified and checked."""
+    digest = sha256(verified.signing_input).digest()  # as `token_digest` has it
+    return _remembered(
+        claims, issuer, principal_of(claims, issuer, scopes_of), digest, verified.key_id, verified.algorithm
+    )
+
+
+def build_opaque(
+    presented: bytes, claims: Claims, issuer: Issuer, scopes_of: Mapping[str, tuple[str, ...]]
+) -> VerifiedToken:
+    """What is remembered of an opaque token for which its issuer vouched."""
+    return _remembered(claims, issuer, principal_of(claims, issuer, scopes_of, "opaque"), token_digest(presented))
+
+
+def _remembered(
+    claims: Claims,
+    issuer: Issuer,
+    principal: Principal,
+    digest: bytes,
+    key_id: str | None = None,
+    algorithm: str = "",
+) -> VerifiedToken:
     return VerifiedToken(
-        principal=principal_of(claims, issuer, scopes_of),
+        principal=principal,
         issuer_id=issuer.id,
         issuer=issuer.issuer,
         subject=claims.subject,
@@ -108,9 +129,9 @@ def build_token(
         issued_at=claims.times.issued_at,
         usable_from=claims.times.usable_from,
         usable_until=claims.times.usable_until,
-        digest=sha256(verified.signing_input).digest(),  # as `token_digest` has it
-        key_id=verified.key_id,
-        algorithm=verified.algorithm,
+        digest=digest,
+        key_id=key_id,
+        algorithm=algorithm,
     )
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from cachetools import TTLCache
 from msgspec import Struct
 
-from gateway_auth.core.claims import Claims, check_introspected, principal_of
+from gateway_auth.core.claims import Claims, build_opaque, check_introspected
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.issuer import Issuer
-from gateway_auth.core.token import VerifiedToken, token_digest
+from gateway_auth.core.token import VerifiedToken
 from gateway_auth.engine.singleflight import SingleFlight
 from gateway_auth.engine.token_cache import TokenCache
 from gateway_auth.errors import IssuerUnavailable
@@ -164,15 +164,5 @@ class _Answers:
         checked = check_introspected(claims, rules, self._clock.now()) if claims is not None else None
         if not isinstance(checked, Claims):
             return Reason.INVALID_CREDENTIAL
-        token = VerifiedToken(
-            principal=principal_of(checked, rules, self._scopes_of, "opaque"),
-            issuer_id=rules.id,
-            issuer=rules.issuer,
-            subject=checked.subject,
-            token_id=checked.token_id,
-            issued_at=checked.times.issued_at,
-            usable_from=checked.times.usable_from,
-            usable_until=checked.times.usable_until,
-            digest=token_digest(presented),
-        )
+        token = build_opaque(presented, checked, rules, self._scopes_of)
         return Reason.CREDENTIAL_REVOKED if self._is_revoked(token) else token

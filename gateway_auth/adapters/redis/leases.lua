@@ -20,20 +20,9 @@ what was lent in the last `life` holds each share until it is given back or has 
 `most`, whoever holds them. Follows windows.lua in the same text. Needs Redis 6.2.
 --]]
 
-local GRACE = 10 -- seconds a value outlives its use, so that a clock set forward and back loses nothing
-local LONGEST_LIFE = 100 * 366 * 86400
 local LEFT_PART = 4 -- a share is at most this part of what is left: the less there is, the smaller they are
 local FREE_PART = 2 -- and at most this part of what may still be lent: others come too
 
-local call = redis.call
-local KINDS = { sliding, bucket, fixed, fixed }
-local CALENDAR_MONTH = 4
-
-local now = tonumber(ARGV[1])
-if not now then
-  local time = call('TIME')
-  now = time[1] * SECOND + time[2]
-end
 local terms, questions = unpack(cmsgpack.unpack(ARGV[2]))
 for i, of in ipairs(terms) do
   terms[i] = {
@@ -46,17 +35,6 @@ for i, of in ipairs(terms) do
     unit = of[5],
     lent = { kind = sliding, count = of[7], seconds = up(of[6], SECOND), period = of[6] },
   }
-end
-local values = call('MGET', unpack(KEYS))
-local windows = {}
-
-local function window_at(position, limit)
-  local window = windows[position]
-  if not window then
-    window = limit.kind.load(values[position], limit, now)
-    windows[position] = window
-  end
-  return window
 end
 
 -- Giving back ---------------------------------------------------------------------------------------------------------
@@ -182,11 +160,5 @@ for number, wants in ipairs(questions) do
   replies[number + 1] = reply
 end
 
-for position, window in pairs(windows) do
-  local limit = window.written_by
-  if limit then
-    local value, life = limit.kind.save(window, limit, now)
-    call('SET', KEYS[position], value, 'EX', min(life, LONGEST_LIFE) + GRACE)
-  end
-end
+save_windows()
 return replies

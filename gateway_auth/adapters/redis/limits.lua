@@ -17,18 +17,6 @@ Only what was taken is written (and, once, windows that the server's clock was s
 expiry, all at the end. Follows windows.lua in the same text. Needs Redis 6.2.
 --]]
 
-local GRACE = 10 -- seconds a value outlives its use, so that a clock set forward and back loses nothing
-local LONGEST_LIFE = 100 * 366 * 86400
-
-local call = redis.call
-local KINDS = { sliding, bucket, fixed, fixed }
-local CALENDAR_MONTH = 4
-
-local now = tonumber(ARGV[1])
-if not now then
-  local time = call('TIME')
-  now = time[1] * SECOND + time[2]
-end
 local sets, checks = unpack(cmsgpack.unpack(ARGV[2]))
 for _, set in ipairs(sets) do
   for i, terms in ipairs(set) do
@@ -43,18 +31,6 @@ for _, set in ipairs(sets) do
     }
   end
 end
-local values = call('MGET', unpack(KEYS))
-local windows = {}
-
-local function window_at(position, limit)
-  local window = windows[position]
-  if not window then
-    window = limit.kind.load(values[position], limit, now)
-    window.wanted = 0
-    windows[position] = window
-  end
-  return window
-end
 
 -- Whether all fit. A window that stands twice among them has to have room for both.
 local function all_fit(set, check)
@@ -63,7 +39,7 @@ local function all_fit(set, check)
     asked = asked + 1
     local limit = set[asked]
     local window = window_at(check[asked + 1], limit)
-    window.wanted = window.wanted + limit.cost
+    window.wanted = (window.wanted or 0) + limit.cost
     is_fitting = limit.kind.fits(window, limit, window.wanted)
   end
   for i = 1, asked do
@@ -103,11 +79,5 @@ for position, check in ipairs(checks) do
   replies[position] = all_fit(set, check) and admit(set, check) or refuse(set, check)
 end
 
-for position, window in pairs(windows) do
-  local limit = window.written_by
-  if limit then
-    local value, life = limit.kind.save(window, limit, now)
-    call('SET', KEYS[position], value, 'EX', min(life, LONGEST_LIFE) + GRACE)
-  end
-end
+save_windows()
 return replies

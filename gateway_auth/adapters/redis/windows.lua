@@ -1,7 +1,8 @@
 --[[
-The arithmetic of limits: three kinds of windows, as core/windows.py has them. It knows no request and no key.
+The arithmetic of limits: three kinds of windows, as core/windows.py has them; then how a call reads and writes those
+it names. It knows no request.
 
-Not a script by itself: limits.lua follows it in the same text. A kind is a table of functions:
+Not a script by itself: limits.lua or leases.lua follows it in the same text. A kind is a table of functions:
   load(value, limit, now)    the window of a stored value (false: none), with what has ended taken out
   fits(window, limit, cost)  whether so much more may be taken
   take(window, limit, now)   takes the limit's cost
@@ -246,4 +247,41 @@ end
 
 function fixed.save(window, _, now)
   return pack('>dI4', window.ends, window.used), up(window.ends - now, SECOND)
+end
+
+-- One call -----------------------------------------------------------------------------------------------------------
+
+local GRACE = 10 -- seconds a value outlives its use, so that a clock set forward and back loses nothing
+local LONGEST_LIFE = 100 * 366 * 86400
+
+local call = redis.call
+local KINDS = { sliding, bucket, fixed, fixed }
+local CALENDAR_MONTH = 4
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call('TIME')
+  now = time[1] * SECOND + time[2]
+end
+local values = call('MGET', unpack(KEYS))
+local windows = {}
+
+local function window_at(position, limit)
+  local window = windows[position]
+  if not window then
+    window = limit.kind.load(values[position], limit, now)
+    windows[position] = window
+  end
+  return window
+end
+
+-- Every window that has a `written_by`, the limit it is written as; each value with an expiry.
+local function save_windows()
+  for position, window in pairs(windows) do
+    local limit = window.written_by
+    if limit then
+      local value, life = limit.kind.save(window, limit, now)
+      call('SET', KEYS[position], value, 'EX', min(life, LONGEST_LIFE) + GRACE)
+    end
+  end
 end
