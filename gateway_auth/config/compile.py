@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gateway_auth.config.addresses import absolute_store_url, parse_listen
 from gateway_auth.config.advice import find_warnings
 from gateway_auth.config.compile_issuers import compile_issuer, kinds_of
+from gateway_auth.config.compile_upstreams import compile_upstream
 from gateway_auth.config.configuration import ApiKeySettings, Configuration, IssuerSettings, RedisSettings
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
@@ -55,6 +56,11 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         admin_listen=parse_listen(gateway.admin_listen),
         workers=gateway.workers,
         default_upstream=gateway.upstream,
+        upstreams={
+            name: compile_upstream(name, piece.table, source.folder)
+            for name, piece in examined.upstreams.items()
+            if piece.table is not None
+        },
         store_url=absolute_store_url(store.url, source.folder),
         max_stale_seconds=store.max_stale_seconds,
         api_keys=ApiKeySettings(
@@ -118,6 +124,7 @@ def _compile_route(route: RouteTable, kinds: frozenset[CredentialKind]) -> Polic
         referrers=tuple(ReferrerPattern(text) for text in route.allow_referrers),
         limits=_compile_limits("route", route.id, route.limits),
         upstream=route.upstream,
+        timeout_seconds=route.timeout_seconds,
         strip_credentials=route.strip_credentials,
         is_websocket=route.websocket,
         is_preflight_passed=route.preflight == "pass",

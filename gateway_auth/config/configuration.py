@@ -8,6 +8,7 @@ from gateway_auth.config.secret import Secret
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.core.upstream import Upstream
 from gateway_auth.errors import Problem
 
 
@@ -64,7 +65,8 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
 
     `listen` and `admin_listen` are (host, port), an IPv6 host without brackets. `store_url` is
     `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
-    from, None for a mapping. `warnings` are what an operator should know and may have meant.
+    from, None for a mapping. `upstreams` are the groups by name; `default_upstream` and those of routes are such a
+    name or an address. `warnings` are what an operator should know and may have meant.
     """
 
     rules: RuleSet
@@ -74,6 +76,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
     workers: int = 1
     default_upstream: str | None = None
+    upstreams: dict[str, Upstream] = {}
     store_url: str
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()

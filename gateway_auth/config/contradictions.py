@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway_auth.config.contradictions_issuers import SOURCES, find_issuer_contradictions
+from gateway_auth.config.contradictions_upstreams import find_upstream_contradictions
 from gateway_auth.config.examine import Examined, Piece
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.problems import problem
@@ -23,6 +24,7 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
         *_unverifiable(examined.routes, examined.issuers),
         *_impassable(examined.routes, examined.issuers),
         *find_issuer_contradictions(examined.issuers, folder),
+        *find_upstream_contradictions(examined.upstreams, examined.gateway, examined.routes, folder),
         *_header_with_two_meanings(examined),
     ]
 

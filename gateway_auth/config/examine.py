@@ -12,10 +12,12 @@ from gateway_auth.config.problems import explain, problem, unknown_key
 from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
+from gateway_auth.config.schema_upstreams import UpstreamTable
 from gateway_auth.config.shape import Path
 from gateway_auth.config.values import check_name
 from gateway_auth.core.roles import parse_role
 from gateway_auth.core.scopes import parse_granted
+from gateway_auth.core.upstream import UPSTREAM_NAME
 from gateway_auth.errors import Problem
 
 T = TypeVar("T", bound=BaseModel)
@@ -44,6 +46,7 @@ class Examined(Struct):
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
     plans: dict[str, Piece[PlanTable]]
+    upstreams: dict[str, Piece[UpstreamTable]]
     routes: list[Piece[RouteTable]]
     problems: list[Problem] = field(default_factory=list)
 
@@ -61,6 +64,7 @@ def examine(tables: dict[str, object]) -> Examined:
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
         plans=_plans(tables, problems),
+        upstreams=_upstreams(tables, problems),
         routes=_list(RouteTable, tables, "routes", problems),
         problems=problems,
     )
@@ -117,6 +121,17 @@ def _plans(tables: dict[str, object], problems: list[Problem]) -> dict[str, Piec
         plans[name] = _salvage(PlanTable, written, path, problems)
         problems += _repeated_limits(written, path)
     return plans
+
+
+def _upstreams(tables: dict[str, object], problems: list[Problem]) -> dict[str, Piece[UpstreamTable]]:
+    upstreams = {}
+    for name, written in _names(tables, "upstreams", problems).items():
+        path = ("upstreams", name)
+        if not UPSTREAM_NAME.fullmatch(name):
+            message = 'must be a name: letters, digits, "_" and "-", at most 64, beginning with a letter'
+            problems.append(problem(path, message))
+        upstreams[name] = _salvage(UpstreamTable, written, path, problems)
+    return upstreams
 
 
 def _roles(tables: dict[str, object], problems: list[Problem]) -> dict[str, tuple[str, ...]]:

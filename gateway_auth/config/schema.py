@@ -11,6 +11,7 @@ from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
+from gateway_auth.config.schema_upstreams import UpstreamTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
@@ -75,7 +76,8 @@ class GatewayTable(Table):
         description="Processes that serve. With `[redis]` they count limits together; without, each by itself.",
     )
     upstream: Upstream | None = Field(
-        default=None, description="Where the standalone proxy forwards to when a route names no upstream.",
+        default=None, description="Where the standalone proxy forwards to when a route names no upstream: an address, or "
+        "the name of a group in `[upstreams.NAME]`.",
         examples=["http://127.0.0.1:9000"],
     )  # fmt: skip
     resource: WebAddress | None = Field(
@@ -197,6 +199,7 @@ class Document(Table):
         examples=[{"reader": ["orders:read"]}],
     )  # fmt: skip
     plans: dict[str, PlanTable] = Field(default={}, description="Plans of apps.")
+    upstreams: dict[str, UpstreamTable] = Field(default={}, description="Groups of servers to forward to.")
     routes: list[RouteTable] = Field(
         default=[], description="What may be reached and by whom. A request that matches none is denied."
     )

@@ -109,6 +109,12 @@ def _read(name: str, path: Path) -> bytes:
     return content.removesuffix(b"\n").removesuffix(b"\r")
 
 
+def check_private_file(name: str, path: Path) -> None:
+    """Raises ValueError unless the file can be read, is not empty, and is not open to others; `name` is as written."""
+    if not _read(name, path).strip():
+        raise ValueError(f"{name} is empty")
+
+
 def check_pepper(secret: Secret) -> Secret:
     """The secret when it may serve as a pepper. Raises ValueError."""
     weakness = explain_weak_pepper(secret.reveal())

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from gateway_auth.config.addresses import check_store_url, parse_listen, parse_upstream
+from gateway_auth.config.addresses import check_server, check_store_url, check_upstream, parse_listen
 from gateway_auth.config.header_names import check_address_header, check_key_header, check_stripped
 from gateway_auth.config.secret import check_reference
 from gateway_auth.core.keyformat import KeyFormat
@@ -145,7 +145,8 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
 Name = Annotated[str, _checked(check_name)]
 Realm = Annotated[str, _checked(check_realm)]
 Listen = Annotated[str, _checked(check_listen)]
-Upstream = Annotated[str, _checked(parse_upstream)]
+Upstream = Annotated[str, _checked(check_upstream)]
+ServerUrl = Annotated[str, _checked(check_server)]
 StoreUrl = Annotated[str, _checked(check_store_url)]
 RedisUrl = Annotated[str, _checked(check_redis_url)]
 WebAddress = Annotated[str, _checked(check_web_address)]
