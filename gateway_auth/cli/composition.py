@@ -7,16 +7,18 @@ from functools import partial
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.bootstrap.shared import refuse_unusable
+from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
-from gateway_auth.proxy import InvalidUpstream, ProxyApp, parse_upstream
+from gateway_auth.proxy import ProxyApp
 
 
 def build_app(configuration: Configuration) -> GatewayAuth:
     """The ASGI app to serve. It opens its resources in its lifespan."""
-    default = configuration.default_upstream
+    upstreams = named_upstreams(configuration)
     proxy = ProxyApp(
-        parse_upstream(default) if default is not None else None,
+        upstreams.get(configuration.default_upstream or ""),
+        upstreams=upstreams,
         respond=partial(send_problem, realm=configuration.rules.realm),
     )
     return GatewayAuth(proxy, config=configuration)
@@ -29,15 +31,7 @@ def refuse_unservable(configuration: Configuration) -> None:
         Problem(f"routes.{route_id}.upstream", "is missing, and so is gateway.upstream: there is nowhere to forward to")
         for route_id in configuration.routes_without_upstream()
     ]
-    named = {"gateway.upstream": configuration.default_upstream} | {
-        f"routes.{policy.id}.upstream": policy.upstream for policy in configuration.rules.policies
-    }
-    for path, url in named.items():
-        try:
-            if url is not None:
-                parse_upstream(url)
-        except InvalidUpstream as error:
-            problems.append(Problem(path, str(error)))
+    problems += unusable_upstreams(configuration)
     if problems:
         raise ConfigError(problems)
 

@@ -105,7 +105,7 @@ async def _show(configuration: Configuration, directory: Path, *, is_kept: bool,
     steps = tour(keys, configuration.rules.key_format)
     port = configuration.listen[1]
     upstream = parse_upstream(configuration.default_upstream or "")
-    async with serving(orders_app(), upstream.port), serving(build_app(configuration), port):
+    async with serving(orders_app(), upstream.servers[0].port), serving(build_app(configuration), port):
         if check:
             taken = await asyncio.to_thread(take_tour, steps, port)
             return 0 if tell_check(taken) else FAILED

@@ -22,7 +22,7 @@ def find_upstream_contradictions(
     routes: list[Piece[RouteTable]],
     folder: Path,
 ) -> list[Problem]:
-    """Every name that names nothing, address that must not be meant, and file of TLS that cannot be read or is open to others."""
+    """Every unknown name, address of credentials, and file of TLS that cannot be read or is open to others."""
     return [
         *_unknown_names(upstreams, gateway, routes),
         *(found for piece in upstreams.values() for found in _metadata_servers(piece)),
@@ -33,11 +33,12 @@ def find_upstream_contradictions(
 def _unknown_names(
     upstreams: Mapping[str, Piece[UpstreamTable]], gateway: Piece[GatewayTable], routes: list[Piece[RouteTable]]
 ) -> Iterator[Problem]:
-    for piece in (gateway, *routes):
-        name = piece.table.upstream if piece.table is not None else None
+    named = [(gateway.path, gateway.table), *((piece.path, piece.table) for piece in routes)]
+    for path, table in named:
+        name = table.upstream if table is not None else None
         if name is not None and UPSTREAM_NAME.fullmatch(name) and name not in upstreams:
             hint = suggest(name, upstreams) or f'; add [upstreams.{name}], or write an address: "http://{name}"'
-            yield problem((*piece.path, "upstream"), f'unknown upstream "{name}"{hint}')
+            yield problem((*path, "upstream"), f'unknown upstream "{name}"{hint}')
 
 
 def _metadata_servers(piece: Piece[UpstreamTable]) -> Iterator[Problem]:

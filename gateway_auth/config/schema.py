@@ -76,8 +76,8 @@ class GatewayTable(Table):
         description="Processes that serve. With `[redis]` they count limits together; without, each by itself.",
     )
     upstream: Upstream | None = Field(
-        default=None, description="Where the standalone proxy forwards to when a route names no upstream: an address, or "
-        "the name of a group in `[upstreams.NAME]`.",
+        default=None, description="Where the standalone proxy forwards to when a route names no upstream: an address, "
+        "or the name of a group in `[upstreams.NAME]`.",
         examples=["http://127.0.0.1:9000"],
     )  # fmt: skip
     resource: WebAddress | None = Field(

@@ -125,9 +125,7 @@ class UpstreamTable(Table):
         default=60, gt=0, le=3600, allow_inf_nan=False,
         description="How long a body may pause, in either direction.",
     )  # fmt: skip
-    max_connections: int = Field(
-        default=256, ge=1, le=65536, description="Connections of each worker to each server."
-    )
+    max_connections: int = Field(default=256, ge=1, le=65536, description="Connections of each worker to each server.")
     health: HealthTable | None = Field(default=None, description="Checks of the servers. None when absent.")
     fail_after: int = Field(
         default=3, ge=0, le=1000,

@@ -125,6 +125,15 @@ class Upstream(Struct, frozen=True, kw_only=True):
     may_be_metadata: bool = False
     """Servers may have a link-local address, where clouds hand out a machine's own credentials."""
 
+    @property
+    def has_tls(self) -> bool:
+        """Whether any server speaks TLS."""
+        return any(server.is_tls for server in self.servers)
+
+    def title(self, server: Server) -> str:
+        """What one of its servers is called in logs."""
+        return f"upstream {server.url}" if server.url == self.name else f"upstream {self.name}: {server.url}"
+
 
 def parse_server(text: str) -> Server:
     """`http://host[:port]`, `https://host[:port]` or `unix:/path`.

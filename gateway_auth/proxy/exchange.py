@@ -13,9 +13,10 @@ import asyncio
 import msgspec
 from starlette.types import Receive, Send
 
+from gateway_auth.proxy.balancer import Balancer
 from gateway_auth.proxy.body import RequestBody
 from gateway_auth.proxy.connection import UpstreamConnection
-from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout
+from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout, UpstreamUnavailable
 from gateway_auth.proxy.pool import Pool
 from gateway_auth.proxy.request import RequestHead
 from gateway_auth.proxy.response import ResponseReader
@@ -29,6 +30,13 @@ class Patience(msgspec.Struct, frozen=True):
     idle_ticks: int
 
 
+class Way(msgspec.Struct, frozen=True):
+    """To an upstream, as one route goes it."""
+
+    balancer: Balancer
+    patience: Patience
+
+
 class Exchange:
     """Used once: `run`. A failure before `has_begun` can still be answered.
 
@@ -36,6 +44,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_balancer",
         "_birth",
         "_body",
         "_connection",
@@ -43,22 +52,19 @@ class Exchange:
         "_head",
         "_is_waiting_for_client",
         "_patience",
-        "_pool",
         "_send",
         "_sweep",
         "_tender",
         "has_begun",
     )
 
-    def __init__(
-        self, head: RequestHead, receive: Receive, send: Send, *, pool: Pool, sweep: Sweep, patience: Patience
-    ) -> None:
+    def __init__(self, head: RequestHead, receive: Receive, send: Send, *, way: Way, sweep: Sweep) -> None:
         self._head = head
         self._body = RequestBody(receive, head.body_bytes)
         self._send = send
-        self._pool = pool
+        self._balancer = way.balancer
         self._sweep = sweep
-        self._patience = patience
+        self._patience = way.patience
         self._connection: UpstreamConnection | None = None
         self._tender: asyncio.Task[None] | None = None
         self._is_waiting_for_client = False
@@ -79,17 +85,20 @@ class Exchange:
             self._body.abandon()
 
     async def _attempt(self, first: bytes) -> None:
-        pool = self._pool
-        connection = pool.take() or await pool.connect()
+        pool = self._balancer.choose()
+        connection = pool.take()
+        if connection is None:
+            pool, connection = await self._balancer.connect(pool)
         try:
-            await self._converse(connection, first)
+            await self._converse(pool, connection, first)
         except ConnectionLost:
             # The upstream closed an idle connection while this request was on its way: nothing of it was
             # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
             # attack P16).
             if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
                 raise
-            await self._converse(await pool.connect(), first)
+            pool, connection = await self._balancer.connect(pool)
+            await self._converse(pool, connection, first)
 
     def on_tick(self, now: int) -> None:
         """Called by the sweep while the upstream is involved."""
@@ -98,7 +107,7 @@ class Exchange:
         elif self._tender is None and now > self._birth + 1:
             self._tender = asyncio.get_running_loop().create_task(self._tend())
 
-    async def _converse(self, connection: UpstreamConnection, first: bytes) -> None:
+    async def _converse(self, pool: Pool, connection: UpstreamConnection, first: bytes) -> None:
         """Everything on one connection. It is given back on every way out."""
         self._connection = connection
         self._await_upstream() if self._body.is_complete else self._await_progress()
@@ -108,20 +117,23 @@ class Exchange:
             connection.write(first)
             if not self._body.is_complete:
                 self._tender = asyncio.get_running_loop().create_task(self._tend())
-            await self._read_head(connection, reader)
+            await self._read_head(pool, connection, reader)
             last = await self._pass_on(connection, reader)
         finally:
-            self._settle(connection)
+            self._settle(pool, connection)
         # The upstream is free again before the client has taken the end; a slow client holds no connection
         # for it.
         await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _read_head(self, connection: UpstreamConnection, reader: ResponseReader) -> None:
+    async def _read_head(self, pool: Pool, connection: UpstreamConnection, reader: ResponseReader) -> None:
         while connection.failure is None and not reader.status:
             await connection.progress()
         # Checked first: a response that is broken behind its head can still be answered with an error.
         if connection.failure is not None:
+            if _is_held_against(connection):
+                pool.standing.strike(connection.failure)
             raise connection.failure
+        pool.standing.absolve()
 
     async def _pass_on(self, connection: UpstreamConnection, reader: ResponseReader) -> bytes:
         """Send the head and all of the body but its last bytes, which are returned."""
@@ -143,7 +155,7 @@ class Exchange:
             self._await_progress()
         return reader.take()
 
-    def _settle(self, connection: UpstreamConnection) -> None:
+    def _settle(self, pool: Pool, connection: UpstreamConnection) -> None:
         """No more ticks, no more reading from the client.
 
         The connection is reused only if both sides said all.
@@ -153,7 +165,7 @@ class Exchange:
         if self._tender is not None:
             self._tender.cancel()
             self._tender = None
-        self._pool.give_back(connection, is_reusable=self._body.is_complete)
+        pool.give_back(connection, is_reusable=self._body.is_complete)
 
     async def _tend(self) -> None:
         """Send the rest of the request body, then wait for the client to leave."""
@@ -197,3 +209,10 @@ class Exchange:
 
     def _await_progress(self) -> None:
         self._deadline = self._sweep.now + self._patience.idle_ticks
+
+
+def _is_held_against(connection: UpstreamConnection) -> bool:
+    """Whether the server failed: not the client, and not only a connection that had been idle too long."""
+    if connection.is_reused and not connection.has_answered and isinstance(connection.failure, ConnectionLost):
+        return False
+    return isinstance(connection.failure, UpstreamUnavailable | UpstreamTimeout)

@@ -6,8 +6,10 @@ Knows the contract's codes, not their wording or status.
     ├── ExchangeFailed           answered with its `code` while no response has begun
     │   ├── RequestRefused       malformed_request     ambiguous, or its body broke off
     │   ├── UpstreamUnavailable  upstream_unavailable  refused, saturated, or not speaking HTTP
+    │   │   ├── NotConnected                           refused, not resolved, or not who it should be
     │   │   └── ConnectionLost                         closed or reset by the upstream
     │   └── UpstreamTimeout      upstream_timeout
+    │       └── NotConnectedInTime
     ├── ResponseBroken           raised to the server once a response has begun, so that it drops the client
     └── ClientLeft               nobody is there to answer
         └── BodyBrokenOff        malformed_request     unless the client has really gone
@@ -41,6 +43,10 @@ class UpstreamUnavailable(ExchangeFailed):
     code = "upstream_unavailable"
 
 
+class NotConnected(UpstreamUnavailable):
+    """No connection could be made, or the server did not prove who it is. Nothing was sent."""
+
+
 class ConnectionLost(UpstreamUnavailable):
     """The upstream closed the connection, or it broke. On a reused one before any answer.
 
@@ -52,6 +58,10 @@ class UpstreamTimeout(ExchangeFailed):
     """The upstream did not connect, answer or go on in time."""
 
     code = "upstream_timeout"
+
+
+class NotConnectedInTime(UpstreamTimeout):
+    """No connection was made in time. Nothing was sent."""
 
 
 class ResponseBroken(GatewayAuthError):

@@ -1,4 +1,4 @@
-"""Which connection to one upstream carries the next exchange. Must not know what is sent over it.
+"""Which connection to one server carries the next exchange. Must not know what is sent over it.
 
 Last in, first out: the warmest connection is reused and the others age until they are closed. A connection
 counts from the moment it is dialled until the event loop reports it closed, so `max_connections` is never
@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from gateway_auth.core.upstream import UpstreamLimits
 from gateway_auth.proxy.connection import UpstreamConnection
+from gateway_auth.proxy.dial import Dialler
 from gateway_auth.proxy.failures import UpstreamTimeout, UpstreamUnavailable
-from gateway_auth.proxy.limits import ProxyLimits
+from gateway_auth.proxy.standing import Standing
 from gateway_auth.proxy.sweep import Sweep
-from gateway_auth.proxy.upstream import Upstream
 
 
 class Pool:
-    """The connections of this worker to one upstream."""
+    """The connections of this worker to one server."""
 
     __slots__ = (
-        "_connect_timeout_seconds",
+        "_dialler",
         "_idle",
         "_is_closing",
         "_keep_alive_ticks",
@@ -31,13 +32,19 @@ class Pool:
         "_slots",
         "_sweep",
         "_waiters",
-        "host",
-        "upstream",
+        "standing",
     )
 
-    def __init__(self, upstream: Upstream, limits: ProxyLimits, sweep: Sweep, loop: asyncio.AbstractEventLoop) -> None:
-        self.upstream = upstream
-        self.host = upstream.authority.encode("ascii")
+    def __init__(
+        self,
+        dialler: Dialler,
+        standing: Standing,
+        limits: UpstreamLimits,
+        sweep: Sweep,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.standing = standing
+        self._dialler = dialler
         self._limits = limits
         self._loop = loop
         self._sweep = sweep
@@ -48,6 +55,11 @@ class Pool:
         self._waiters: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._is_closing = False
         sweep.visit(self)
+
+    @property
+    def busy(self) -> int:
+        """How many requests are under way or wait for a connection."""
+        return self._limits.max_connections - self._slots - len(self._idle) + len(self._waiters)
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is idle. Does not wait."""
@@ -133,29 +145,18 @@ class Pool:
 
     async def _dial(self) -> UpstreamConnection:
         """Uses up the slot its caller took. A timer per connection, not per request, is affordable."""
-        upstream = self.upstream
         connection = UpstreamConnection(self._loop, self._closed)
         try:
-            async with asyncio.timeout(self._limits.connect_timeout_seconds):
-                await self._loop.create_connection(lambda: connection, upstream.host, upstream.port)
-        except TimeoutError:
-            self._give_up(connection)
-            raise UpstreamTimeout(f"{upstream.authority}: no connection in time") from None
-        except OSError as error:
-            self._give_up(connection)
-            raise UpstreamUnavailable(f"{upstream.authority}: {error}") from error
+            await self._dialler.open(connection, self._limits.connect_timeout_seconds)
         except BaseException:
-            self._give_up(connection)
+            connection.abort()
+            self._free_slot()
             raise
         if connection.is_closed:
             self._free_slot()
         else:
             self._open.add(connection)
         return connection
-
-    def _give_up(self, connection: UpstreamConnection) -> None:
-        connection.abort()
-        self._free_slot()
 
     async def _wait_turn(self) -> UpstreamConnection | None:
         """A connection to go on with, or None: leave to dial, the slot is taken already."""
@@ -167,7 +168,7 @@ class Pool:
         except BaseException as error:
             self._decline(waiter)
             if isinstance(error, TimeoutError):
-                raise UpstreamTimeout(f"{self.upstream.authority}: no connection came free in time") from None
+                raise UpstreamTimeout(f"{self._dialler.server.url}: no connection came free in time") from None
             raise
 
     def _decline(self, waiter: asyncio.Future[UpstreamConnection | None]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 from starlette.types import Scope
 
+from gateway_auth.proxy.client_facts import forwarded, x_forwarded
 from gateway_auth.proxy.failures import RequestRefused
 from gateway_auth.proxy.fields import (
     CONNECTION,
@@ -20,6 +21,7 @@ from gateway_auth.proxy.fields import (
     FORWARDED_PREFIX,
     HOST,
     PASS,
+    PSEUDONYM,
     REQUEST_FIELDS,
     TRANSFER_ENCODING,
     VIA,
@@ -32,8 +34,7 @@ CHUNKED = -1
 
 # Two gateways in a row are a design; a request that comes by a fifth time is a loop (RFC 9110 section 7.6.3).
 MAX_VISITS = 4
-_PSEUDONYM = b"gateway-auth"
-_VIA_LINE = b"via: 1.1 " + _PSEUDONYM
+_VIA_LINE = b"via: 1.1 " + PSEUDONYM
 
 # RFC 9110 section 9.2.2.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -42,6 +43,14 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 # A blank would end the target early, a control character the line; `#` never is part of a target.
 _NOT_IN_TARGET = re.compile(rb"[\x00-\x20\x7f#]")
+
+
+class Addressee(msgspec.Struct, frozen=True):
+    """How an upstream is written to: with `own_host` as Host, else the client's, else `default_host`."""
+
+    default_host: bytes
+    own_host: bytes | None = None
+    is_forwarded_told: bool = False
 
 
 class RequestHead(msgspec.Struct, frozen=True):
@@ -67,7 +76,7 @@ class _Special:
         self.visits = 0
 
 
-def request_head(scope: Scope, client_address: str | None, default_host: bytes) -> RequestHead:
+def request_head(scope: Scope, client_address: str | None, addressee: Addressee) -> RequestHead:
     """The head to send for this scope. Raises `RequestRefused`."""
     method: str = scope["method"]
     special = _Special()
@@ -76,13 +85,13 @@ def request_head(scope: Scope, client_address: str | None, default_host: bytes) 
         kept = _without_listed(kept, special.connection)
     body_bytes = _framing(special, scope["http_version"])
     host = _host(special.hosts, scope["http_version"])
-    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + (host or default_host)]
+    told_host = addressee.own_host or host or addressee.default_host
+    is_https = scope["scheme"] == "https"
+    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + told_host]
     lines += kept
-    if client_address is not None:
-        lines.append(b"x-forwarded-for: " + client_address.encode("ascii", "replace"))
-    if host:
-        lines.append(b"x-forwarded-host: " + host)
-    lines.append(b"x-forwarded-proto: https" if scope["scheme"] == "https" else b"x-forwarded-proto: http")
+    lines += x_forwarded(client_address, host, is_https=is_https)
+    if addressee.is_forwarded_told:
+        lines.append(forwarded(client_address, host, is_https=is_https))
     lines.append(_VIA_LINE)
     if special.lengths:
         lines.append(b"content-length: %d" % body_bytes)
@@ -124,7 +133,7 @@ def _note(meaning: int, field: tuple[bytes, bytes], special: _Special, kept: lis
     elif meaning == CONNECTION:
         special.connection.append(value)
     elif meaning == VIA:
-        special.visits += value.lower().count(_PSEUDONYM)
+        special.visits += value.lower().count(PSEUDONYM)
         if special.visits > MAX_VISITS:
             raise RequestRefused("the request goes round in a loop: its Via names this gateway too often")
         kept.append(b": ".join(field))

@@ -5,14 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_auth.proxy.failures import RequestRefused
-from gateway_auth.proxy.request import CHUNKED, MAX_VISITS, NO_BODY, RequestHead, request_head
+from gateway_auth.proxy.request import CHUNKED, MAX_VISITS, NO_BODY, Addressee, RequestHead, request_head
 from tests.proxy.asgi_client import scope_of
+
+UPSTREAM = Addressee(b"upstream:9000")
 
 
 def head(
     *headers: tuple[str, str], method: str = "GET", path: str = "/", query: str = "", version: str = "1.1"
 ) -> RequestHead:
-    return request_head(scope_of(method, path, headers, query=query, version=version), "192.0.2.7", b"upstream:9000")
+    return request_head(scope_of(method, path, headers, query=query, version=version), "192.0.2.7", UPSTREAM)
 
 
 def fields(made: RequestHead) -> list[tuple[bytes, bytes]]:
@@ -112,13 +114,13 @@ def test_a_field_with_underscores_that_resembles_nothing_of_ours_passes() -> Non
 
 
 def test_without_a_client_address_nothing_is_said_about_it() -> None:
-    assert b"x-forwarded-for" not in request_head(scope_of(), None, b"u").data
+    assert b"x-forwarded-for" not in request_head(scope_of(), None, UPSTREAM).data
 
 
 def test_the_scheme_the_client_used_is_told() -> None:
     scope = scope_of()
     scope["scheme"] = "https"
-    assert b"x-forwarded-proto: https\r\n" in request_head(scope, None, b"u").data
+    assert b"x-forwarded-proto: https\r\n" in request_head(scope, None, UPSTREAM).data
 
 
 def test_http_1_0_without_host_gets_the_upstreams_name() -> None:
@@ -209,7 +211,7 @@ def test_line_breaks_and_nul_are_refused_wherever_they_hide(byte: str, place: st
         query=dirty if place == "query" else "",
     )
     with pytest.raises(RequestRefused):
-        request_head(scope, dirty if place == "client" else None, b"u")
+        request_head(scope, dirty if place == "client" else None, UPSTREAM)
 
 
 @pytest.mark.parametrize("path", ["", "x", "*", "http://other/", "/a b", "/a#b", "/\x7f", "/a\tb"])

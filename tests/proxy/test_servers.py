@@ -90,7 +90,7 @@ async def test_an_upstream_out_of_reach_is_answered_502_and_a_silent_one_504(ser
         await wire.read_request()
         await wire.closed()
 
-    limits = '{"head_timeout_seconds": 0.3}'
+    limits = '{"response_timeout_seconds": 0.3}'
     async with Upstream(script) as upstream, serving(server, upstream.url, tmp_path / "log", limits) as gateway:
         silent = await gateway.ask(GET)
     with socket.socket() as unused:
