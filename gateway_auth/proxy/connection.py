@@ -155,10 +155,20 @@ class UpstreamConnection(asyncio.Protocol):
         reader = self._reader
         if reader is None:
             return
-        reader.end()
+        if self._is_end_proven():
+            reader.end()
         if not reader.is_complete:
             self.fail(ConnectionLost("closed before the response was complete"))
         self._wake()
+
+    def _is_end_proven(self) -> bool:
+        """Under TLS anybody on the way can end the TCP stream, and only the server can end TLS (RFC 8446 section 6.1).
+
+        uvloop reports the latter alone; asyncio reports both alike, so there neither counts.
+        """
+        transport = self._transport
+        is_tls = transport is not None and transport.get_extra_info("ssl_object") is not None
+        return not is_tls or type(self._loop).__module__.partition(".")[0] == "uvloop"
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed by either side. A reset makes no response complete, whatever its framing."""

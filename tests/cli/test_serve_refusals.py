@@ -22,9 +22,9 @@ from tests.cli.command import Workspace
     ("old", "new", "words"),
     [
         ('upstream = "http://127.0.0.1:9000"', "", ["routes.health.upstream", "routes.orders-read.upstream"]),
-        ('upstream = "http://127.0.0.1:9000"', 'upstream = "https://example.com"', ["gateway.upstream"]),
+        ('upstream = "http://127.0.0.1:9000"', 'upstream = "orders"', ["gateway.upstream"]),
     ],
-    ids=["missing", "unsupported"],
+    ids=["missing", "unknown"],
 )
 def test_an_upstream_that_cannot_be_forwarded_to_is_refused(
     workspace: Workspace, old: str, new: str, words: list[str]
