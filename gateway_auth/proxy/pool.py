@@ -65,8 +65,9 @@ class Pool:
         """The connection used last, if one is idle. Does not wait."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open():
+            if connection.is_usable():
                 return connection
+            connection.abort()
         return None
 
     async def connect(self) -> UpstreamConnection:
@@ -112,6 +113,9 @@ class Pool:
                 waiter.set_exception(UpstreamUnavailable("the proxy is shutting down"))
 
     def _offer(self, connection: UpstreamConnection) -> None:
+        if self._waiters and not connection.is_usable():
+            connection.abort()  # whoever waits gets its slot instead, once it is closed
+            return
         waiter = self._next_waiter()
         if waiter is not None:
             waiter.set_result(connection)
