@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from gateway_auth.config.secret import Secret
@@ -9,6 +11,8 @@ from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.errors import Problem
+
+AskingProxy = Literal["any", "nginx", "traefik", "caddy", "envoy", "haproxy"]
 
 
 class ApiKeySettings(Struct, frozen=True, kw_only=True):
@@ -59,6 +63,12 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
         return [("key_prefix", self.key_prefix)]
 
 
+class ForwardAuthSettings(Struct, frozen=True, kw_only=True):
+    """Which proxy asks; `any` is not known beforehand."""
+
+    proxy: AskingProxy = "any"
+
+
 class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     """One configuration, complete and without contradiction.
 
@@ -79,6 +89,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     api_keys: ApiKeySettings = ApiKeySettings()
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
+    forward_auth: ForwardAuthSettings | None = None
     source: str | None = None
     warnings: tuple[Problem, ...] = ()
 
@@ -88,8 +99,11 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
         return any(policy.limits for policy in rules.policies) or any(rules.plans.values())
 
     def routes_without_upstream(self) -> tuple[str, ...]:
-        """Ids of the routes a standalone proxy cannot forward: no upstream is named, nor a default one."""
-        if self.default_upstream is not None:
+        """Ids of the routes a standalone proxy cannot forward: no upstream is named, nor a default one.
+
+        None where a proxy asks by forward-auth and forwards itself.
+        """
+        if self.default_upstream is not None or self.forward_auth is not None:
             return ()
         return tuple(policy.id for policy in self.rules.policies if policy.upstream is None and not policy.is_metadata)
 
