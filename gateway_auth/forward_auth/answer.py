@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from gateway_auth.asgi.exchange import SCOPE_KEY
 from gateway_auth.asgi.respond import POLICY_VIOLATION, joined
 from gateway_auth.asgi.types import ASGIApp, Header, Message, Receive, Scope, Send
 from gateway_auth.forward_auth.original import ASKED
@@ -37,10 +38,20 @@ class Answering:
 
 
 async def _let_pass(scope: Scope, send: Send) -> None:
-    """The identity is what the request behind would carry; the middleware adds request id and RateLimit fields."""
-    headers = [*scope["user"].identity_headers, *_GO_ON]
+    """What the request behind would carry: the identity, and credentials where the route lets them go on.
+
+    The middleware adds request id and RateLimit fields.
+    """
+    headers = [*scope["user"].identity_headers, *_kept_credentials(scope), *_GO_ON]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _kept_credentials(scope: Scope) -> list[Header]:
+    exchange = scope[SCOPE_KEY]
+    if not exchange.decision.policy.may_keep_credentials:
+        return []
+    return [pair for pair in scope["headers"] if exchange.gate.is_credential(pair[0])]
 
 
 class Answer:
