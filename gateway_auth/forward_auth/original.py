@@ -19,16 +19,13 @@ from gateway_auth.forward_auth.telling import AUTHORIZE_PATH, DROPPED, HOST, PRO
 ASKED = "gateway_auth.asked"
 """Marks the scope of a request that a proxy asks about: it is to be answered, not forwarded."""
 
-_SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
+_OVER_TLS = frozenset((b"https", b"wss"))
 _HANDSHAKE = frozenset((b"sec-websocket-key", b"sec-websocket-version"))
 
 _TWICE = Malformed("two kinds of proxy headers name the original request; set forward_auth.proxy to the one that asks")
-_NOWHERE = Malformed(
-    "the proxy does not name the original method and URI; docs/forward-auth.md has its configuration"
-)
+_NOWHERE = Malformed("the proxy does not name the original method and URI; docs/forward-auth.md has its configuration")
 _ELSEWHERE = Malformed(f"this proxy asks at {AUTHORIZE_PATH.decode()} and nowhere below")
 _REPEATED = Malformed("a header that names the original request came more than once")
-_BAD_PROTO = Malformed("X-Forwarded-Proto is neither http nor https")
 _NO_HOST = Malformed("the Host header is missing, repeated or not a host")
 _BAD_UPGRADE = Malformed("only a GET can open a WebSocket")
 _NO_RAW_PATH = Malformed("the server gave no raw path")
@@ -62,9 +59,10 @@ class OriginalReader:
         kept: list[Header] = []
         for name, value in scope["headers"]:
             if name in self._told_by:
-                if name in told:
+                if name in told and name != PROTO:
                     return _REPEATED
-                told[name] = value.strip(b" \t")
+                # A scheme told twice is no scheme: what is not clearly TLS counts as none.
+                told[name] = value.strip(b" \t") if name not in told else b""
             elif name not in DROPPED:
                 kept.append((name, value))
         raw_path = scope.get("raw_path")
@@ -101,12 +99,10 @@ class OriginalReader:
         told: dict[bytes, bytes],
         kept: list[Header],
     ) -> Original | Malformed:
-        scheme = _SCHEMES.get(told.get(PROTO, b"http").lower())
-        if scheme is None:
-            return _BAD_PROTO
         headers = _with_host(kept, None if telling.is_by_path else told.get(HOST))
         if headers is None:
             return _NO_HOST
+        is_tls = told.get(PROTO, b"").lower() in _OVER_TLS
         is_websocket = scope["type"] == "websocket" or _opens_websocket(scope["headers"])
         if is_websocket and method != "GET":
             return _BAD_UPGRADE
@@ -115,7 +111,7 @@ class OriginalReader:
             "asgi": scope["asgi"],
             "http_version": "1.1",
             "method": method,
-            "scheme": scheme.replace("http", "ws") if is_websocket else scheme,
+            "scheme": ("ws" if is_websocket else "http") + ("s" if is_tls else ""),
             "path": unquote(path.decode("latin-1")),
             "raw_path": path,
             "query_string": query,

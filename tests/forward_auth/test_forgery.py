@@ -96,11 +96,12 @@ async def test_a_header_that_comes_twice_is_refused(start: Ask, kind: str, posit
         assert (await call(await start(), question)).refusal == (400, "malformed_request")
 
 
-@pytest.mark.parametrize("name", ["x-forwarded-proto", "x-forwarded-host"])
-async def test_a_second_scheme_or_host_is_refused(start: Ask, name: str) -> None:
-    value = "http" if name == "x-forwarded-proto" else "api.test"
-    answer = await call(await start(), asked("forwarded", "GET", "/public", [(name, value), (name, value)]))
-    assert answer.refusal == (400, "malformed_request")
+async def test_a_second_host_is_refused_and_a_second_scheme_is_none(start: Ask) -> None:
+    app = await start(require_https=True)
+    twice = [("x-forwarded-host", "api.test")] * 2
+    assert (await call(app, asked("forwarded", "GET", "/public", twice))).refusal == (400, "malformed_request")
+    again = asked("forwarded", "GET", "/public", [("x-forwarded-proto", "https")])
+    assert (await call(app, again)).refusal == (403, "https_required")
 
 
 @pytest.mark.parametrize("kind", sorted(FORGED))
