@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway_auth.config import load
 from gateway_auth.core import headers as h
@@ -23,7 +25,7 @@ from tests.conformance import toml
 from tests.conformance.edges import Edge, free_port, process, wait_until_ready
 from tests.conformance.record import Record
 from tests.conformance.upstream import Upstream, reading
-from tests.conformance.wire import Answer, Connection, ask, request
+from tests.conformance.wire import Answer, ask, request
 from tests.conformance.workers import PROGRAM
 from tests.conformance.world import TRUSTED, World
 from tests.deploy import proxies
@@ -133,13 +135,25 @@ def _raw(answer: Answer, method: str) -> bytes:
 @contextmanager
 def asked(world: World, name: str = ASKED) -> Iterator[Edge]:
     """A gateway that only answers questions, and a proxy in front: the tests' own, or a real one by its name."""
-    proxy = "nginx" if name == ASKED else name
-    folder = world.folder / f"asked-{name}"
-    folder.mkdir()
+    with asking(world, name) as running:
+        yield running.edge
+
+
+class Running(NamedTuple):
+    """`gateway` is the process of the gateway that is asked."""
+
+    edge: Edge
+    gateway: subprocess.Popen[bytes]
+
+
+@contextmanager
+def asking(world: World, name: str, upstream: Upstream | None = None) -> Iterator[Running]:
+    """The same, with the process behind and an upstream of one's own."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=world.folder))
     with ExitStack() as stack:
-        upstream = stack.enter_context(Upstream())
+        upstream = stack.enter_context(upstream or Upstream())
         port, log = free_port(), folder / "gateway.log"
-        config = _config(world, folder, proxy, port)
+        config = _config(world, folder, "nginx" if name == ASKED else name, port)
         words = [PROGRAM, "serve", "-c", str(config), "--log-level", "debug"]
         started = stack.enter_context(process(words, dict(os.environ), log))
         wait_until_ready(port, started, log)
@@ -151,7 +165,7 @@ def asked(world: World, name: str = ASKED) -> Iterator[Edge]:
             listen = free_port()
             real = proxies.running(name, folder, listen=listen, gateway=port, application=upstream.port)
             stack.enter_context(real)
-        yield Edge(name, world, listen, log, upstream)
+        yield Running(Edge(name, world, listen, log, upstream), started)
 
 
 def _config(world: World, folder: Path, proxy: str, port: int) -> Path:
@@ -164,13 +178,3 @@ def _config(world: World, folder: Path, proxy: str, port: int) -> Path:
     path = folder / "gateway.toml"
     path.write_text(toml.dump({**world.tables, "gateway": gateway, "forward_auth": {"proxy": proxy}}), "utf-8")
     return path
-
-
-def kept_open(edge: Edge, raws: list[bytes]) -> list[Answer]:
-    """The answers to requests on one connection."""
-    with Connection(edge.port) as connection:
-        answers = []
-        for raw in raws:
-            connection.send(raw)
-            answers.append(connection.answer())
-        return answers
