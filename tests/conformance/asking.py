@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway_auth.config import load
 from gateway_auth.core import headers as h
@@ -133,25 +132,11 @@ def _raw(answer: Answer, method: str) -> bytes:
 
 
 @contextmanager
-def asked(world: World, name: str = ASKED) -> Iterator[Edge]:
+def asked(world: World, name: str = ASKED, upstream: Upstream | None = None) -> Iterator[Edge]:
     """A gateway that only answers questions, and a proxy in front: the tests' own, or a real one by its name."""
-    with asking(world, name) as running:
-        yield running.edge
-
-
-class Running(NamedTuple):
-    """`gateway` is the process of the gateway that is asked."""
-
-    edge: Edge
-    gateway: subprocess.Popen[bytes]
-
-
-@contextmanager
-def asking(world: World, name: str, upstream: Upstream | None = None) -> Iterator[Running]:
-    """The same, with the process behind and an upstream of one's own."""
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=world.folder))
     with ExitStack() as stack:
-        upstream = stack.enter_context(upstream or Upstream())
+        behind = stack.enter_context(upstream or Upstream())
         port, log = free_port(), folder / "gateway.log"
         config = _config(world, folder, "nginx" if name == ASKED else name, port)
         words = [PROGRAM, "serve", "-c", str(config), "--log-level", "debug"]
@@ -159,13 +144,13 @@ def asking(world: World, name: str, upstream: Upstream | None = None) -> Iterato
         wait_until_ready(port, started, log)
         if name == ASKED:
             rules = load(config).rules
-            own = AskingProxy(port, upstream.port, rules.headers, rules.client_address_style)
+            own = AskingProxy(port, behind.port, rules.headers, rules.client_address_style)
             listen = stack.enter_context(own).port
         else:
             listen = free_port()
-            real = proxies.running(name, folder, listen=listen, gateway=port, application=upstream.port)
+            real = proxies.running(name, folder, listen=listen, gateway=port, application=behind.port)
             stack.enter_context(real)
-        yield Running(Edge(name, world, listen, log, upstream), started)
+        yield Edge(name, world, listen, log, behind)
 
 
 def _config(world: World, folder: Path, proxy: str, port: int) -> Path:

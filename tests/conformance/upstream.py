@@ -51,11 +51,16 @@ class Upstream:
                 if record is None:
                     return
                 self.records.append(record)
-                head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
                 try:
-                    peer.sendall(head + (b"" if record.method == "HEAD" else BODY))
+                    peer.sendall(answer_to(record))
                 except OSError:
                     return
+
+
+def answer_to(record: Record) -> bytes:
+    """200 with a small body."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+    return head + (b"" if record.method == "HEAD" else BODY)
 
 
 def reading(peer: socket.socket) -> Iterator[Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from tests.conformance.upstream import Upstream, reading
+from tests.conformance.upstream import Upstream, answer_to, reading
 
 ACCEPTED = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -22,7 +22,7 @@ class Accepting(Upstream):
                 if record.values("upgrade") == ["websocket"]:
                     peer.sendall(ACCEPTED)
                     break
-                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                peer.sendall(answer_to(record))
             try:
                 while data := peer.recv(65536):
                     peer.sendall(data)

