@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 from tests.conformance.upstream import Upstream, answer_to, reading
 
@@ -16,15 +17,12 @@ class Accepting(Upstream):
     """The same records; bytes after a handshake are echoed as they come."""
 
     def _serve(self, peer: socket.socket) -> None:
-        with peer:
+        with peer, suppress(OSError, ValueError):
             for record in reading(peer):
                 self.records.append(record)
                 if record.values("upgrade") == ["websocket"]:
                     peer.sendall(ACCEPTED)
                     break
                 peer.sendall(answer_to(record))
-            try:
-                while data := peer.recv(65536):
-                    peer.sendall(data)
-            except OSError:
-                return
+            while data := peer.recv(65536):
+                peer.sendall(data)
