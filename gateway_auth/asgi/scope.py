@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from urllib.parse import unquote
 
@@ -51,6 +52,14 @@ class Reading(Struct, frozen=True, gc=False):
         return self.facts.headers.get(h.REQUEST_ID, b"")[:MAX_CLIENT_REQUEST_ID].decode("latin-1")
 
 
+def read_peer(rules: RuleSet, host: str | None) -> tuple[Address | None, bool]:
+    """The peer's address, and whether its forwarding headers are believed."""
+    address = parse_peer(host)
+    if address is None:
+        return None, rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
+    return address, address in rules.trusted_proxies
+
+
 _TOO_MANY_HEADERS = Malformed("more than 200 header fields")
 _BAD_METHOD = Malformed("the method is not an upper-case token")
 _BAD_HOST = Malformed("the Host header is missing, repeated or not a host")
@@ -90,14 +99,7 @@ class ScopeReader:
         self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, 512, 300)
         self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, 64, 32)
         self._shapes: Memo[bytes, _Shape] = Memo(self._shape, max_entries=256, max_length=1024)
-        self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(self._read_peer)
-
-    def _read_peer(self, host: str | None) -> tuple[Address | None, bool]:
-        """The peer's address, and whether its forwarding headers are believed."""
-        address = parse_peer(host)
-        if address is None:
-            return None, self._rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
-        return address, address in self._trusted
+        self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(partial(read_peer, rules))
 
     def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""

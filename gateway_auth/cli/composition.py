@@ -6,14 +6,17 @@ from functools import partial
 
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
+from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.shared import refuse_unusable
+from gateway_auth.cli.reserved import Reserved
 from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
+from gateway_auth.forward_auth import Answering, ForwardAuth
 from gateway_auth.proxy import ProxyApp
 
 
-def build_app(configuration: Configuration) -> GatewayAuth:
+def build_app(configuration: Configuration) -> ASGIApp:
     """The ASGI app to serve. It opens its resources in its lifespan."""
     upstreams = named_upstreams(configuration)
     proxy = ProxyApp(
@@ -21,14 +24,20 @@ def build_app(configuration: Configuration) -> GatewayAuth:
         upstreams=upstreams,
         respond=partial(send_problem, realm=configuration.rules.realm),
     )
-    return GatewayAuth(proxy, config=configuration)
+    judge = GatewayAuth(Answering(proxy), config=configuration)
+    rooms = {"authorize": ForwardAuth(configuration, judge=judge)}
+    return Reserved(judge, rooms, configuration.rules.realm)
 
 
 def refuse_unservable(configuration: Configuration) -> None:
     """Raises ConfigError with everything that a middleware could do with this configuration and a proxy cannot."""
     refuse_unusable(configuration.redis)
     problems = [
-        Problem(f"routes.{route_id}.upstream", "is missing, and so is gateway.upstream: there is nowhere to forward to")
+        Problem(
+            f"routes.{route_id}.upstream",
+            "is missing, and so is gateway.upstream: there is nowhere to forward to. "
+            "Where another proxy asks and forwards itself, add [forward_auth]",
+        )
         for route_id in configuration.routes_without_upstream()
     ]
     problems += unusable_upstreams(configuration)

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from gateway_auth.asgi.middleware import GatewayAuth
+from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.composition import build_app
 from gateway_auth.config import load
 from gateway_auth.errors import GatewayAuthError
@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 logger = logging.getLogger("gateway_auth.serve")
 
 
-def worker_app(config: str, overrides: Mapping[str, object]) -> GatewayAuth:
+def worker_app(config: str, overrides: Mapping[str, object]) -> ASGIApp:
     """What a worker serves, from the file: secrets never travel between processes."""
     _die_with_parent()
     try:

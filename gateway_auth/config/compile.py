@@ -8,7 +8,13 @@ from gateway_auth.config.addresses import absolute_store_url, parse_listen
 from gateway_auth.config.advice import find_warnings
 from gateway_auth.config.compile_issuers import compile_issuer, kinds_of
 from gateway_auth.config.compile_upstreams import compile_upstream
-from gateway_auth.config.configuration import ApiKeySettings, Configuration, IssuerSettings, RedisSettings
+from gateway_auth.config.configuration import (
+    ApiKeySettings,
+    Configuration,
+    ForwardAuthSettings,
+    IssuerSettings,
+    RedisSettings,
+)
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
 from gateway_auth.config.schema import ApiKeysTable, GatewayTable
@@ -46,10 +52,12 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
     )
     plans = {name: piece.table.limits for name, piece in examined.plans.items() if piece.table is not None}
     redis = examined.redis.table if examined.redis is not None else None
+    asked = examined.forward_auth.table if examined.forward_auth is not None else None
     return Configuration(
         rules=_compile_rules(gateway, api_keys, routes, plans, examined.roles, issuers),
         issuers=issuers,
         redis=_compile_redis(redis) if redis is not None else None,
+        forward_auth=ForwardAuthSettings(proxy=asked.proxy) if asked is not None else None,
         peppers=PepperRing(keyring.pepper.reveal(), [secret.reveal() for secret in keyring.previous_peppers]),
         encryption_key=keyring.encryption_key,
         listen=parse_listen(gateway.listen),

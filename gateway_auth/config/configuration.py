@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from gateway_auth.config.secret import Secret
@@ -10,6 +12,8 @@ from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.core.upstream import Upstream
 from gateway_auth.errors import Problem
+
+AskingProxy = Literal["any", "nginx", "traefik", "caddy", "envoy", "haproxy"]
 
 
 class ApiKeySettings(Struct, frozen=True, kw_only=True):
@@ -60,6 +64,12 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
         return [("key_prefix", self.key_prefix)]
 
 
+class ForwardAuthSettings(Struct, frozen=True, kw_only=True):
+    """Which proxy asks; `any` is not known beforehand."""
+
+    proxy: AskingProxy = "any"
+
+
 class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     """One configuration, complete and without contradiction.
 
@@ -82,6 +92,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     api_keys: ApiKeySettings = ApiKeySettings()
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
+    forward_auth: ForwardAuthSettings | None = None
     source: str | None = None
     warnings: tuple[Problem, ...] = ()
 
@@ -91,8 +102,11 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
         return any(policy.limits for policy in rules.policies) or any(rules.plans.values())
 
     def routes_without_upstream(self) -> tuple[str, ...]:
-        """Ids of the routes a standalone proxy cannot forward: no upstream is named, nor a default one."""
-        if self.default_upstream is not None:
+        """Ids of the routes a standalone proxy cannot forward: no upstream is named, nor a default one.
+
+        None where a proxy asks by forward-auth and forwards itself.
+        """
+        if self.default_upstream is not None or self.forward_auth is not None:
             return ()
         return tuple(policy.id for policy in self.rules.policies if policy.upstream is None and not policy.is_metadata)
 

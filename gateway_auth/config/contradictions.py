@@ -26,6 +26,7 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
         *find_issuer_contradictions(examined.issuers, folder),
         *find_upstream_contradictions(examined.upstreams, examined.gateway, examined.routes, folder),
         *_header_with_two_meanings(examined),
+        *_unaskable(examined),
     ]
 
 
@@ -98,3 +99,14 @@ def _header_with_two_meanings(examined: Examined) -> list[Problem]:
     if name not in names_folded(api_keys.headers):
         return []
     return [problem(("api_keys", "headers"), f'"{name}" is gateway.client_address_header; one header cannot be both')]
+
+
+def _unaskable(examined: Examined) -> list[Problem]:
+    """Forward-auth that answers nobody, because nobody is believed about the request that is meant."""
+    gateway = examined.gateway
+    if examined.forward_auth is None or gateway.table is None or not gateway.has("trusted_proxies"):
+        return []
+    if gateway.table.trusted_proxies:
+        return []
+    message = 'nobody could ask: gateway.trusted_proxies is empty; list the proxy, for example ["127.0.0.1/32"]'
+    return [problem(("forward_auth",), message)]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
 from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable
+from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
@@ -43,6 +44,7 @@ class Examined(Struct):
     secrets: Piece[SecretsTable]
     api_keys: Piece[ApiKeysTable]
     redis: Piece[RedisTable] | None
+    forward_auth: Piece[ForwardAuthTable] | None
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
     plans: dict[str, Piece[PlanTable]]
@@ -55,12 +57,16 @@ def examine(tables: dict[str, object]) -> Examined:
     """Fit `tables` to the schema."""
     problems = [unknown_key((key,), Document.model_fields) for key in tables if key not in Document.model_fields]
     redis = tables.get("redis")
+    forward_auth = tables.get("forward_auth")
     return Examined(
         gateway=_section(GatewayTable, tables, "gateway", problems),
         store=_section(StoreTable, tables, "store", problems),
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
         redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
+        forward_auth=None
+        if forward_auth is None
+        else _salvage(ForwardAuthTable, forward_auth, ("forward_auth",), problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
         plans=_plans(tables, problems),

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from gateway_auth.config.addresses import collide, parse_listen
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
+from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
 from gateway_auth.config.schema_upstreams import UpstreamTable
@@ -193,6 +194,11 @@ class Document(Table):
     )
     secrets: SecretsTable = Field(description="References to secrets.")
     api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")
+    forward_auth: ForwardAuthTable | None = Field(
+        default=None,
+        description="Answers at `/.gateway/authorize` for a proxy that asks before it forwards. With this table routes "
+        "need no upstream; without it the endpoint answers all the same, and every route needs one.",
+    )
     issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
     roles: dict[str, list[GrantedScope]] = Field(
         default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",

@@ -49,7 +49,9 @@ class Edge:
         self.name = name
         self.world = world
         self.port = port
-        self.is_proxy = name in PROXIES
+        self.is_proxy = name not in MOUNTED
+        self.is_rewriting = name in EDGES
+        """Whether the gateway itself passes on the request, its path in canonical form."""
         self.log_file = log
         self._upstream = upstream
         self._seen = 0

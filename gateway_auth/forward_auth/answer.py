@@ -1,0 +1,90 @@
+"""What the proxy that asks is answered: 200 with the identity, or the refusal as any client gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from gateway_auth.asgi.exchange import SCOPE_KEY
+from gateway_auth.asgi.respond import POLICY_VIOLATION, joined
+from gateway_auth.asgi.types import ASGIApp, Header, Message, Receive, Scope, Send
+from gateway_auth.forward_auth.original import ASKED
+
+PROBLEM_HEADER = b"x-gateway-problem"
+MAX_PROBLEM_BYTES = 3072
+"""Proxies hold the head of an answer in a buffer, of 4 KiB at the least."""
+
+_PROBLEM = (b"content-type", b"application/problem+json")
+_GO_ON = ((b"content-length", b"0"), (b"cache-control", b"no-store"))
+
+
+async def _nothing() -> None:
+    return None
+
+
+class Answering:
+    """The app behind the middleware where proxies may ask: answers what they ask, hands the rest to `app`.
+
+    Without an `app` nothing but questions may come.
+    """
+
+    def __init__(self, app: ASGIApp | None = None) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What an ASGI app does, without a step of its own for requests that are forwarded."""
+        if ASKED in scope:
+            return _let_pass(scope, send)
+        return self._app(scope, receive, send) if self._app is not None else _nothing()
+
+
+async def _let_pass(scope: Scope, send: Send) -> None:
+    """What the request behind would carry: the identity, and credentials where the route lets them go on.
+
+    The middleware adds request id and RateLimit fields.
+    """
+    headers = [*scope["user"].identity_headers, *_kept_credentials(scope), *_GO_ON]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _kept_credentials(scope: Scope) -> list[Header]:
+    exchange = scope[SCOPE_KEY]
+    if not exchange.decision.policy.may_keep_credentials:
+        return []
+    return [pair for pair in scope["headers"] if exchange.gate.is_credential(pair[0])]
+
+
+class Answer:
+    """`send` for one question: whatever the original request was, the answer is one to the proxy's own request."""
+
+    def __init__(self, scope: Scope, send: Send, *, needs_problem_header: bool) -> None:
+        self._scope = scope
+        self._send = send
+        self._needs_problem_header = needs_problem_header
+        self._start: Message = {}
+        self._body = b""
+
+    async def send(self, message: Message) -> None:
+        """Takes the answer's messages; the beginning waits for the body, which is short."""
+        kind = message["type"].removeprefix("websocket.")
+        if kind == "http.response.start":
+            self._start = message
+        elif kind == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish()
+
+    async def _finish(self) -> None:
+        headers: list[Header] = list(self._start["headers"])
+        if self._needs_problem_header and _PROBLEM in headers and len(self._body) <= MAX_PROBLEM_BYTES:
+            headers.append((PROBLEM_HEADER, self._body))
+        prefix = ""
+        if self._scope["type"] == "websocket":
+            if "websocket.http.response" not in (self._scope.get("extensions") or {}):
+                # The server can say no and nothing else.
+                await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
+                return
+            prefix, headers = "websocket.", joined(headers)
+        start = {"type": f"{prefix}http.response.start", "status": self._start["status"], "headers": headers}
+        await self._send(start)
+        await self._send({"type": f"{prefix}http.response.body", "body": self._body})
