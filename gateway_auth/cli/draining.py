@@ -27,15 +27,19 @@ class Draining:
     """The app a worker serves, until SIGTERM as it is. `listener` is the socket the server accepts from.
 
     `tell_ready` is called once, when the app has started. Clients of a unix socket have no address: the server would
-    tell the path a client bound its own end to, which may be spelled like an address of somebody trusted.
+    tell the path a client bound its own end to, which may be spelled like an address of somebody trusted. Over HTTP/2
+    the server sends the body of an answer to HEAD, which ends the stream with an error: it must not get one.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, tell_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, tell_ready: Callable[[], None], *, is_http2: bool = False
+    ) -> None:
         self._app = app
         self._listener = listener
         self._tell_ready = tell_ready
         self._name = listener.getsockname()
         self._is_unix = listener.family == socket.AF_UNIX
+        self._is_usual = not self._is_unix and not is_http2
         self._is_draining = False
         self._is_plain = False
         self._drain_task: asyncio.Task[None] | None = None
@@ -48,8 +52,11 @@ class Draining:
             return self._app(scope, receive, self._noticing(send))
         if self._is_unix:
             scope["client"] = None
-        if self._is_draining and scope["type"] == "http" and scope["http_version"] != "2":
-            send = _closing(send)
+        if scope["type"] == "http":
+            if scope["http_version"] == "2":
+                send = _bodiless(send) if scope["method"] == "HEAD" else send
+            elif self._is_draining:
+                send = _closing(send)
         return self._app(scope, receive, send)
 
     def _noticing(self, send: Send) -> Send:
@@ -57,7 +64,7 @@ class Draining:
             if message["type"] == "lifespan.startup.complete":
                 # In place of the server's own handler, which has been set by now; SIGINT is still the server's.
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
-                self._is_plain = not self._is_unix
+                self._is_plain = self._is_usual
                 self._tell_ready()
             await send(message)
 
@@ -85,6 +92,13 @@ def _closing(send: Send) -> Send:
         return send(message)
 
     return closing_send
+
+
+def _bodiless(send: Send) -> Send:
+    def bodiless_send(message: Message) -> Awaitable[None]:
+        return send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return bodiless_send
 
 
 def _accept_no_more(listener: socket.socket) -> None:

@@ -24,8 +24,10 @@ def worker_app(configuration: Configuration, listener: socket.socket, ready: Con
     """What a worker serves: the configuration its parent checked, which it was forked with."""
     _die_with_parent()
     keep_only(listener)
+    is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
-        return Draining(build_app(configuration), listener, lambda: ready.send_bytes(b"ready"))
+        app = build_app(configuration)
+        return Draining(app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)
