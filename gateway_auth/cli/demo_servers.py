@@ -14,7 +14,7 @@ from granian.server.embed import Server
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.logs import log_settings
-from gateway_auth.cli.server import HTTP1
+from gateway_auth.cli.workers import HTTP1
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0

@@ -44,8 +44,12 @@ def refuse_taken(address: str, port: int) -> None:
             probe.bind((address, port))
             probe.listen(1)
         except OSError as error:
-            advice = _ADVICE.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
-            raise CommandFailed(f"{spelled(address, port)} {advice}") from None
+            raise CommandFailed(f"{spelled(address, port)} {advice_for(error)}") from None
+
+
+def advice_for(error: OSError) -> str:
+    """Why nobody can listen there, and what to do."""
+    return _ADVICE.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
 
 
 def free_port() -> int:

@@ -13,6 +13,9 @@ _HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*)):([0-9]{1,5})")
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _SQLITE = "sqlite:///"
+_UNIX = "unix:"
+_MAX_SOCKET_PATH = 100
+"""Systems take 104 bytes or 108 with the zero at the end."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -30,6 +33,18 @@ def parse_listen(text: str) -> tuple[str, int]:
     if not 1 <= port <= 65535:
         raise ValueError("the port must be between 1 and 65535")
     return host, port
+
+
+def socket_path(text: str) -> str | None:
+    """The path of `unix:/run/gateway.sock`, None where it is no unix socket. Raises ValueError."""
+    if not text.startswith(_UNIX):
+        return None
+    path = text.removeprefix(_UNIX)
+    if not path.strip("/") or path.endswith("/") or not path.isascii() or not path.isprintable():
+        raise ValueError('names no socket; write for example "unix:/run/gateway-auth/gateway.sock"')
+    if len(path) > _MAX_SOCKET_PATH:
+        raise ValueError(f"is longer than the {_MAX_SOCKET_PATH} bytes a unix socket's path may have")
+    return path
 
 
 def collide(one: tuple[str, int], other: tuple[str, int]) -> bool:

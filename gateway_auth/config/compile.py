@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway_auth.config.addresses import absolute_store_url, parse_listen
+from gateway_auth.config.addresses import absolute_store_url, parse_listen, socket_path
 from gateway_auth.config.advice import find_warnings
 from gateway_auth.config.compile_issuers import compile_issuer, kinds_of
+from gateway_auth.config.compile_listener import compile_socket, compile_tls
 from gateway_auth.config.compile_upstreams import compile_upstream
 from gateway_auth.config.configuration import (
     ApiKeySettings,
@@ -60,7 +61,10 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         forward_auth=ForwardAuthSettings(proxy=asked.proxy) if asked is not None else None,
         peppers=PepperRing(keyring.pepper.reveal(), [secret.reveal() for secret in keyring.previous_peppers]),
         encryption_key=keyring.encryption_key,
-        listen=parse_listen(gateway.listen),
+        listen=parse_listen(gateway.listen) if socket_path(gateway.listen) is None else ("", 0),
+        socket=compile_socket(gateway, source.folder),
+        tls=compile_tls(gateway.tls, source.folder),
+        is_reloaded_on_change=gateway.reload_on_change,
         admin_listen=parse_listen(gateway.admin_listen),
         workers=gateway.workers,
         default_upstream=gateway.upstream,

@@ -70,10 +70,28 @@ class ForwardAuthSettings(Struct, frozen=True, kw_only=True):
     proxy: AskingProxy = "any"
 
 
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """TLS of the standalone server's listener. All files are absolute paths; nobody has read them yet."""
+
+    certificate_file: str
+    key_file: str
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    is_http2: bool = True
+    client_ca_file: str | None = None
+
+
+class SocketSettings(Struct, frozen=True, kw_only=True):
+    """A unix socket to listen on: its absolute path and its permissions."""
+
+    path: str
+    mode: int = 0o660
+
+
 class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     """One configuration, complete and without contradiction.
 
-    `listen` and `admin_listen` are (host, port), an IPv6 host without brackets. `store_url` is
+    `listen` and `admin_listen` are (host, port), an IPv6 host without brackets; where there is a `socket`, `listen`
+    is not used. `store_url` is
     `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
     from, None for a mapping. `upstreams` are the groups by name; `default_upstream` and those of routes are such a
     name or an address. `warnings` are what an operator should know and may have meant.
@@ -84,6 +102,9 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     encryption_key: Secret | None = None
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    socket: SocketSettings | None = None
+    tls: TlsSettings | None = None
+    is_reloaded_on_change: bool = True
     workers: int = 1
     default_upstream: str | None = None
     upstreams: dict[str, Upstream] = {}

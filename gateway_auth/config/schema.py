@@ -6,18 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from gateway_auth.config.addresses import collide, parse_listen
+from gateway_auth.config.addresses import collide, parse_listen, socket_path
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
+from gateway_auth.config.schema_tls import TlsTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
     KeyHeader,
     Listen,
+    ListenOrSocket,
     Prefix,
     Proxy,
     RateText,
@@ -65,7 +67,16 @@ class GatewayTable(Table):
     """The gateway itself."""
 
     realm: Realm = Field(default="gateway", description="What the credentials are for, as challenges name it.")
-    listen: Listen = Field(default="127.0.0.1:8080", description="Where requests are served.")
+    listen: ListenOrSocket = Field(
+        default="127.0.0.1:8080", description="Where requests are served; `unix:PATH` is a unix socket."
+    )
+    listen_mode: str = Field(
+        default="0660", pattern="^0?[0-7]{3}$", description="Permissions of a unix socket, as for chmod."
+    )
+    tls: TlsTable | None = Field(default=None, description="TLS on `listen`; plain when absent.")
+    reload_on_change: bool = Field(
+        default=True, description="`serve` reads configuration, secret and TLS files again when one changes."
+    )
     admin_listen: Listen = Field(
         default="127.0.0.1:8081",
         description="Where admin API, portal and metrics are served; never on `listen`.",
@@ -112,7 +123,7 @@ class GatewayTable(Table):
     @classmethod
     def _stands_apart(cls, admin: str, info: ValidationInfo) -> str:
         listen = info.data.get("listen")
-        if listen is not None and collide(parse_listen(listen), parse_listen(admin)):
+        if listen is not None and socket_path(listen) is None and collide(parse_listen(listen), parse_listen(admin)):
             raise ValueError(f'is the same socket as listen ("{listen}"); the admin plane needs a port of its own')
         return admin
 

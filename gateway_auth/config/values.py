@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from gateway_auth.config.addresses import check_server, check_store_url, check_upstream, parse_listen
+from gateway_auth.config.addresses import check_server, check_store_url, check_upstream, parse_listen, socket_path
 from gateway_auth.config.header_names import check_address_header, check_key_header, check_stripped
 from gateway_auth.config.secret import check_reference
 from gateway_auth.core.keyformat import KeyFormat
@@ -42,6 +42,11 @@ def check_listen(text: str) -> str:
     """`host:port`."""
     parse_listen(text)
     return text
+
+
+def check_listen_or_socket(text: str) -> str:
+    """`host:port` or `unix:PATH`."""
+    return text if socket_path(text) is not None else check_listen(text)
 
 
 def check_network(text: str) -> str:
@@ -145,6 +150,7 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
 Name = Annotated[str, _checked(check_name)]
 Realm = Annotated[str, _checked(check_realm)]
 Listen = Annotated[str, _checked(check_listen)]
+ListenOrSocket = Annotated[str, _checked(check_listen_or_socket)]
 Upstream = Annotated[str, _checked(check_upstream)]
 ServerUrl = Annotated[str, _checked(check_server)]
 StoreUrl = Annotated[str, _checked(check_store_url)]

@@ -18,7 +18,7 @@ from gateway_auth.proxy.body import RequestBody
 from gateway_auth.proxy.connection import UpstreamConnection
 from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout, UpstreamUnavailable
 from gateway_auth.proxy.pool import Pool
-from gateway_auth.proxy.request import RequestHead
+from gateway_auth.proxy.request import RequestHead, without_body
 from gateway_auth.proxy.response import ResponseReader
 from gateway_auth.proxy.sweep import Sweep
 
@@ -80,7 +80,10 @@ class Exchange:
         try:
             # Awaited before a connection is taken: a client that only promises a body holds none.
             opening = b"" if self._body.is_complete else await self._body.opening()
-            await self._attempt(self._head.data + opening)
+            if self._body.is_absent:
+                await self._attempt(without_body(self._head.data))
+            else:
+                await self._attempt(self._head.data + opening)
         finally:
             self._body.abandon()
 

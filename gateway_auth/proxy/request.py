@@ -34,6 +34,9 @@ CHUNKED = -1
 
 # Two gateways in a row are a design; a request that comes by a fifth time is a loop (RFC 9110 section 7.6.3).
 MAX_VISITS = 4
+_COOKIE = b"cookie: "
+_USUALLY_BODILESS = (b"GET ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"TRACE ")
+_CHUNKED_LINE = b"transfer-encoding: chunked"
 _VIA_LINE = b"via: 1.1 " + PSEUDONYM
 
 # RFC 9110 section 9.2.2.
@@ -63,6 +66,16 @@ class RequestHead(msgspec.Struct, frozen=True):
     """May be sent a second time when a reused connection turns out dead: idempotent and without a body."""
 
 
+def without_body(head: bytes) -> bytes:
+    """A head that announces chunks, for a request that turned out to have no body: HTTP/2 tells by ending the stream.
+
+    Nothing of the client's can be meant: the line of the framing is the last one. Where a body is usual its absence is
+    told (RFC 9110 section 8.6).
+    """
+    rest = head.removesuffix(_CHUNKED_LINE + b"\r\n\r\n")
+    return rest + (b"\r\n" if rest.startswith(_USUALLY_BODILESS) else b"content-length: 0\r\n\r\n")
+
+
 class _Special:
     """What the fields said that the proxy reads itself."""
 
@@ -83,6 +96,8 @@ def request_head(scope: Scope, client_address: str | None, addressee: Addressee)
     kept = _kept_fields(scope["headers"], special)
     if special.connection:
         kept = _without_listed(kept, special.connection)
+    if scope["http_version"] == "2":
+        kept = _with_one_cookie(kept)
     body_bytes = _framing(special, scope["http_version"])
     host = _host(special.hosts, scope["http_version"])
     told_host = addressee.own_host or host or addressee.default_host
@@ -96,7 +111,7 @@ def request_head(scope: Scope, client_address: str | None, addressee: Addressee)
     if special.lengths:
         lines.append(b"content-length: %d" % body_bytes)
     elif body_bytes == CHUNKED:
-        lines.append(b"transfer-encoding: chunked")
+        lines.append(_CHUNKED_LINE)
     return RequestHead(
         data=_joined(lines),
         body_bytes=body_bytes,
@@ -143,6 +158,15 @@ def _without_listed(kept: list[bytes], connection: list[bytes]) -> list[bytes]:
     """RFC 9110 section 7.6.1. Framing and Host are not among `kept`, so no list can remove them."""
     listed = listed_names(connection)
     return [line for line in kept if line.partition(b":")[0] not in listed]
+
+
+def _with_one_cookie(kept: list[bytes]) -> list[bytes]:
+    """HTTP/2 may split Cookie into several fields; in HTTP/1.1 it is one again (RFC 9113 section 8.2.3)."""
+    crumbs = [line for line in kept if line.startswith(_COOKIE)]
+    if len(crumbs) < 2:
+        return kept
+    cookie = _COOKIE + b"; ".join(line.removeprefix(_COOKIE) for line in crumbs)
+    return [*(line for line in kept if not line.startswith(_COOKIE)), cookie]
 
 
 def _framing(special: _Special, http_version: str) -> int:
