@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from types import FrameType
@@ -46,10 +47,12 @@ def run_server(
     config: str,
     overrides: Mapping[str, object],
     check: Callable[[Configuration], None],
+    status: tuple[str, int] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish. Returns the exit code.
 
-    `check` raises ConfigError for a configuration, read again, that must not be served.
+    `check` raises ConfigError for a configuration, read again, that must not be served. `status` is where the numbers
+    of all workers are told, if anywhere.
     """
     server = Granian(
         "gateway-auth",
@@ -78,11 +81,18 @@ def run_server(
 
     # After Granian has set its own, which would replace working workers by some that cannot start.
     server.on_startup(lambda: signal.signal(signal.SIGHUP, reload))
-    try:
-        server.serve(target_loader=partial(worker_app, config, dict(overrides)), wrap_loader=False)
-    except SystemExit as ended:
-        # Ctrl-C reaches the workers too, and one that is gone first looks like one that failed.
-        return 0 if server.interrupt_signal else ended.code if isinstance(ended.code, int) else 1
+    with ExitStack() as stack:
+        snapshots = None
+        if status is not None:
+            from gateway_auth.cli.status import status_listening
+
+            snapshots = stack.enter_context(status_listening(status, server.on_startup))
+        loader = partial(worker_app, config, dict(overrides), snapshots)
+        try:
+            server.serve(target_loader=loader, wrap_loader=False)
+        except SystemExit as ended:
+            # Ctrl-C reaches the workers too, and one that is gone first looks like one that failed.
+            return 0 if server.interrupt_signal else ended.code if isinstance(ended.code, int) else 1
     return 0
 
 

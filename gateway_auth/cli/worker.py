@@ -7,8 +7,9 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
-from gateway_auth.asgi.middleware import GatewayAuth
+from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.composition import build_app
 from gateway_auth.config import load
 from gateway_auth.errors import GatewayAuthError
@@ -18,11 +19,14 @@ _PR_SET_PDEATHSIG = 1
 logger = logging.getLogger("gateway_auth.serve")
 
 
-def worker_app(config: str, overrides: Mapping[str, object]) -> GatewayAuth:
-    """What a worker serves, from the file: secrets never travel between processes."""
+def worker_app(config: str, overrides: Mapping[str, object], snapshots: Path | None) -> ASGIApp:
+    """What a worker serves, from the file: secrets never travel between processes.
+
+    Its numbers go to the directory `snapshots`.
+    """
     _die_with_parent()
     try:
-        return build_app(load(config, overrides=overrides))
+        return build_app(load(config, overrides=overrides), snapshots)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)

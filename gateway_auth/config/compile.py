@@ -53,6 +53,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         encryption_key=keyring.encryption_key,
         listen=parse_listen(gateway.listen),
         admin_listen=parse_listen(gateway.admin_listen),
+        status_listen=parse_listen(gateway.status_listen) if gateway.status_listen is not None else None,
         workers=gateway.workers,
         default_upstream=gateway.upstream,
         store_url=absolute_store_url(store.url, source.folder),

@@ -62,7 +62,7 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
 class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     """One configuration, complete and without contradiction.
 
-    `listen` and `admin_listen` are (host, port), an IPv6 host without brackets. `store_url` is
+    `listen`, `admin_listen` and `status_listen` are (host, port), an IPv6 host without brackets. `store_url` is
     `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
     from, None for a mapping. `warnings` are what an operator should know and may have meant.
     """
@@ -72,6 +72,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     encryption_key: Secret | None = None
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    status_listen: tuple[str, int] | None = None
     workers: int = 1
     default_upstream: str | None = None
     store_url: str

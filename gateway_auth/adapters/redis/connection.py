@@ -80,6 +80,10 @@ class RedisConnection:
         self.address = parse_address(url)
         self._settings = _settings(self.address, timeout_seconds)
         self._timeout = timeout_seconds
+        self.calls = 0
+        """Commands given, those of scripts among them."""
+        self._openings = 0
+        self._failures: Counter[str] = Counter()
         self._on_change = on_change
         self._monotonic = monotonic
         self._chance = chance
@@ -94,6 +98,7 @@ class RedisConnection:
     async def run_on(self, key: bytes | None, command: Command, *, seconds: float | None = None) -> Reply:
         """The reply to a command about `key`, and others of its shard."""
         self._check_loop()
+        self.calls += 1
         return await self._topology.run(command, key, seconds)
 
     async def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
@@ -121,11 +126,11 @@ class RedisConnection:
 
     def failures(self) -> Counter[str]:
         """How many commands and probes failed, by kind."""
-        return sum((node.counts for node in self._topology.nodes()), Counter[str]())
+        return Counter(self._failures)
 
     def openings(self) -> int:
         """How often a breaker opened."""
-        return sum(node.breaker.openings for node in self._topology.nodes())
+        return self._openings
 
     async def close(self) -> None:
         """Close for good. Commands under way fail."""
@@ -154,12 +159,18 @@ class RedisConnection:
             case _:
                 assert_never(address.mode)
 
+    def _changed(self, is_open: bool) -> None:
+        self._openings += is_open
+        if self._on_change is not None:
+            self._on_change(is_open)
+
     def _node_at(self, endpoint: Endpoint) -> Node:
         return self._node(str(endpoint), lambda: Link.open(endpoint, self._settings))
 
     def _node(self, name: str, dial: Callable[[], Awaitable[Link]]) -> Node:
-        breaker = Breaker(name, self._monotonic, self._chance, self._on_change)
+        breaker = Breaker(name, self._monotonic, self._chance, self._changed)
         node = Node(name, dial, self._timeout, breaker)
+        node.counts = self._failures  # of all: what is told only grows, while nodes of a cluster come and go
         if self.address.mode == "cluster":
             node.mute |= {"moved"}  # that is how a cluster speaks
         return node
