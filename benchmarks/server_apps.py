@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway_auth import GatewayAuth
+from gateway_auth.asgi.types import ASGIApp
 
 SITE = "BENCHMARK_SITE"
 """Names the file with the configuration as JSON."""
@@ -32,7 +33,7 @@ def guarded() -> GatewayAuth:
     return GatewayAuth(bare(), config=_config())
 
 
-def proxy() -> GatewayAuth:
+def proxy() -> ASGIApp:
     """The standalone proxy, as `gateway-auth serve` builds it."""
     from gateway_auth.cli.composition import build_app
     from gateway_auth.config import load

@@ -103,8 +103,9 @@ class Snapshots:
 
     def read(self) -> tuple[Condition, dict[Series, float]]:
         """What they are, and their numbers."""
+        snapshots = self._sweep()
         live, told = [], [self._of_gone]
-        for snapshot, age_seconds in self._sweep():
+        for snapshot, age_seconds in snapshots:
             numbers = _numbers(snapshot)
             is_fresh = age_seconds < STALE_SECONDS
             if is_fresh:
