@@ -64,11 +64,11 @@ class Deployment:
         self._stack = stack
         self._upstream = stack.enter_context(Upstream())
 
-    def node(self, redis: str, *, workers: int = 1, **gateway: object) -> Node:
+    def node(self, redis: str, *, workers: int = 1, timeout_seconds: float = 0.05, **gateway: object) -> Node:
         """One more, which reaches Redis at this URL. `gateway` are keys of that table."""
         port = free_port()
         name = f"node-{port}"
-        self.world.tables["redis"] = {"url": redis}
+        self.world.tables["redis"] = {"url": redis, "timeout_seconds": timeout_seconds}
         self.world.tables["gateway"] = {"failed_auth": False, **gateway}
         config = self.world.write(name, port, free_port(), self._upstream.port)
         log = self.world.folder / f"{name}.log"
