@@ -23,12 +23,14 @@ from tests.conformance.workers import PROGRAM
 from tests.conformance.world import World, make_world
 
 LIMIT = 50
+WIDE = 300
 FLUSH_SECONDS = 0.1
 
 ROUTES: list[dict[str, Any]] = [
     {"id": "counted", "path": "/counted", "access": "public", "limits": [{"rate": f"{LIMIT}/hour", "by": "address"}]},
     {"id": "strict", "path": "/strict", "access": "public",
      "limits": [{"rate": "1000/hour", "by": "address", "on_unavailable": "deny"}]},
+    {"id": "wide", "path": "/wide", "access": "public", "limits": [{"rate": f"{WIDE}/hour", "by": "address"}]},
     {"id": "keys", "path": "/keys"},
 ]  # fmt: skip
 

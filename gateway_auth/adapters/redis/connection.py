@@ -32,6 +32,7 @@ class Topology(Protocol):
     async def run(self, command: Command, key: bytes | None, seconds: float | None) -> Reply: ...
     async def dial(self) -> Link: ...
     def nodes(self) -> Iterable[Node]: ...
+    def seek(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -55,6 +56,9 @@ class Single:
 
     def nodes(self) -> Iterable[Node]:
         return (self._node,)
+
+    def seek(self) -> None:
+        """The node finds its server again by itself."""
 
     async def close(self) -> None:
         await self._node.close()
@@ -150,7 +154,7 @@ class RedisConnection:
         address, settings = self.address, self._settings
         match address.mode:
             case "cluster":
-                return Cluster(address.endpoints, self._node_at, self._timeout)
+                return Cluster(address.endpoints, self._node_at, self._timeout, lambda: self._tell(False))
             case "sentinel":
                 dial = SentinelDial(address.endpoints, address.service, settings)
                 return Single(self._node(f"master {address.service}", dial))
@@ -161,6 +165,11 @@ class RedisConnection:
 
     def _changed(self, is_open: bool) -> None:
         self._openings += is_open
+        if is_open:
+            self._topology.seek()
+        self._tell(is_open)
+
+    def _tell(self, is_open: bool) -> None:
         if self._on_change is not None:
             self._on_change(is_open)
 
