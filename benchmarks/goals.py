@@ -61,6 +61,8 @@ GOALS: dict[str, Goal] = {
     "shared.limits_share": Goal("The limits alone by `limits` (asyncio, sliding counters): requests/s kept", "%"),
     "shared.slowapi_share": Goal("… by slowapi (fixed windows)", "%"),
     "shared.throttled_share": Goal("… by throttled-py (asyncio, sliding windows)", "%"),
+    "revoke.p99": Goal("Key revoked under load: last accepted by any worker, 99th percentile", "ms", "at most", 250.0),
+    "revoke.worst": Goal("… worst", "ms", "at most", 1000.0),
     "proxy.rate": Goal("Standalone proxy on one core", "requests/s"),
     "proxy.upstream": Goal("Its upstream asked directly", "requests/s"),
     "proxy.cpu": Goal("Standalone proxy: server CPU per request", "µs"),

@@ -105,18 +105,23 @@ def _calls(name: str, series: Series) -> Figure:
 def _prepare(directory: Path, port: int) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """The headers of requests, and for each server the environment it finds its configuration by."""
     site = asyncio.run(make_site(directory))
-    key = directory / "encryption_key"
-    key.touch(mode=0o600)
-    key.write_bytes(base64.b64encode(bytes(range(32))))
-    secrets = {"pepper": f"file:{directory}/pepper", "encryption_key": f"file:{key}"}
     sites = {}
     for name in APPS:
-        redis = {"url": f"redis://127.0.0.1:{port}/0", "timeout_seconds": 0.5, "key_prefix": name}
-        config = site.config | {"redis": redis, "secrets": secrets}
+        config = with_redis(site.config, directory, port, name)
         file = directory / f"{name}.json"
         file.write_text(json.dumps(_leased(config) if name == "leased" else config), "utf-8")
         sites[name] = {SITE: str(file)}
     return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, sites
+
+
+def with_redis(config: dict[str, Any], directory: Path, port: int, prefix: str) -> dict[str, Any]:
+    """A configuration with Redis, and a key to seal with."""
+    key = directory / "encryption_key"
+    key.touch(mode=0o600)
+    key.write_bytes(base64.b64encode(bytes(range(32))))
+    secrets = {"pepper": f"file:{directory}/pepper", "encryption_key": f"file:{key}"}
+    redis = {"url": f"redis://127.0.0.1:{port}/0", "timeout_seconds": 0.5, "key_prefix": prefix}
+    return config | {"redis": redis, "secrets": secrets}
 
 
 def _leased(config: dict[str, Any]) -> dict[str, Any]:
