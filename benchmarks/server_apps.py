@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -39,6 +40,49 @@ def proxy() -> ASGIApp:
     from gateway_auth.config import load
 
     return build_app(load(_config()))
+
+
+def single() -> GatewayAuth:
+    """`guarded`, but each request asks Redis by itself, over as many connections as it needs."""
+    from gateway_auth.adapters.redis import limit_store
+
+    vars(limit_store)["Batcher"] = Unbatched  # in this process alone, before it is used
+    return guarded()
+
+
+class Unbatched:
+    """What a Batcher offers, without gathering anything."""
+
+    def __init__(self, ask: Callable[[list[Any]], Awaitable[Sequence[Any]]], *_: object) -> None:
+        self._ask = ask
+
+    async def put(self, question: Any) -> Any:
+        """The answer of a call of its own."""
+        return (await self._ask([question]))[0]
+
+    async def close(self) -> None:
+        """Nothing waits."""
+
+
+def peer_limits() -> Starlette:
+    """The same limits by `limits`."""
+    from benchmarks.peer_limits import limits_app
+
+    return limits_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+
+def peer_slowapi() -> Starlette:
+    """The same limits by slowapi."""
+    from benchmarks.peer_limits import slowapi_app
+
+    return slowapi_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+
+def peer_throttled() -> Starlette:
+    """The same limits by throttled-py."""
+    from benchmarks.peer_limits import throttled_app
+
+    return throttled_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
 
 
 def _config() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+WORKERS = 4
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMANDS: dict[str, list[str]] = {
@@ -26,6 +27,11 @@ COMMANDS: dict[str, list[str]] = {
     "granian": [
         "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
         "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
+    ],
+    "workers": [
+        "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
+        "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
+        "--workers", str(WORKERS),
     ],
     "upstream": ["-m", "benchmarks.upstream", "{port}"],
 }  # fmt: skip

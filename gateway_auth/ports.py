@@ -6,9 +6,9 @@ adapters translate, once. Counters that all share raise `RedisUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -142,7 +142,7 @@ class LimitStore(Protocol):
         """The outcome, or None where it cannot be known without waiting: then `take` is awaited."""
         ...
 
-    async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]: ...
 
 
 class SlotStore(Protocol):

@@ -22,7 +22,7 @@ class Gate:
     """One per event loop and configuration. `credentials` remembers `request.auth` of each principal."""
 
     __slots__ = (
-        "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "reader", "realm",
+        "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "passed", "reader", "realm",
         "recorder", "running_loop",
     )  # fmt: skip
 
@@ -33,6 +33,7 @@ class Gate:
         self.reader = ScopeReader(rules)
         self.engine = gateway.engine
         self.recorder = gateway.recorder
+        self.passed = gateway.recorder.passed
         self.realm = rules.realm
         self.guide = ResourceGuide(rules)
         self.max_body_bytes = rules.max_body_bytes

@@ -10,11 +10,14 @@ from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.bootstrap.measuring import measure
 from gateway_auth.bootstrap.posture import log_posture
 from gateway_auth.bootstrap.shared import Shared, TruthStore, open_shared
 from gateway_auth.bootstrap.tokens import IssuerSource, Tokens, open_issuers
 from gateway_auth.config import Configuration, load
+from gateway_auth.core.condition import Condition
 from gateway_auth.core.keyhash import PepperRing, fingerprinter, token_fingerprinter
+from gateway_auth.core.measures import Readings
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.api_key import KeyVerifier
 from gateway_auth.engine.brake import Brake
@@ -33,6 +36,7 @@ class Gateway:
         self,
         engine: Engine,
         recorder: Recorder,
+        keys: KeyVerifier,
         changes: ChangeFollower,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
@@ -41,23 +45,35 @@ class Gateway:
         self.recorder = recorder
         self.tokens = tokens
         self.shared: Shared | None = None
-        self._changes = changes
+        self.is_closed = False
+        self.keys = keys
+        self.changes = changes
         self._store = store
 
     def join(self, shared: Shared) -> None:
         """Take part in what is shared; it is closed with this gateway."""
         self.shared = shared
-        shared.start(self._changes.nudge)
+        shared.start(self.changes.nudge)
 
     @property
     def degraded(self) -> tuple[str, ...]:
         """What this gateway does without for now: `store`, `redis`."""
         is_without_redis = self.shared is not None and self.shared.is_degraded
-        return ("store",) * self._changes.is_degraded + ("redis",) * is_without_redis
+        return ("store",) * self.changes.is_degraded + ("redis",) * is_without_redis
+
+    @property
+    def condition(self) -> Condition:
+        """Whether it can judge requests. Not when what it remembers is older than the store may be away, nor closed."""
+        return Condition(self.changes.is_usable() and not self.is_closed, self.degraded)
+
+    def readings(self) -> Readings:
+        """Its numbers, as of now."""
+        return measure(self)
 
     async def close(self) -> None:
         """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
-        await self._changes.stop()
+        self.is_closed = True
+        await self.changes.stop()
         if self.tokens is not None:
             await self.tokens.close()
         if self.shared is not None:
@@ -126,7 +142,7 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
     keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store)
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), keys, changes, tokens, owned_store)
     try:
         await changes.start()
         if tokens is not None:

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.shared import refuse_unusable
-from gateway_auth.cli.reserved import Reserved
+from gateway_auth.cli.probes import HEALTH, READINESS, alive, probe
+from gateway_auth.cli.reserved import ReservedPaths
+from gateway_auth.cli.snapshots import Reporting
 from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
-from gateway_auth.forward_auth import Answering, ForwardAuth
+from gateway_auth.forward_auth import AUTHORIZE, Answering, ForwardAuth
 from gateway_auth.proxy import ProxyApp
 
 
-def build_app(configuration: Configuration) -> ASGIApp:
-    """The ASGI app to serve. It opens its resources in its lifespan."""
+def build_app(configuration: Configuration, snapshots: Path | None = None) -> ASGIApp:
+    """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
+    gateway = build_gateway(configuration)
+    asking = {AUTHORIZE: ForwardAuth(configuration, judge=gateway)}
+    app = ReservedPaths(gateway, reserved_paths(gateway), asking)
+    return app if snapshots is None else Reporting(app, snapshots, gateway.condition, gateway.readings)
+
+
+def reserved_paths(gateway: GatewayAuth) -> dict[str, ASGIApp]:
+    """What the standalone gateway answers itself."""
+    return {HEALTH: probe(alive), READINESS: probe(gateway.condition)}
+
+
+def build_gateway(configuration: Configuration) -> GatewayAuth:
+    """The middleware around the proxy."""
     upstreams = named_upstreams(configuration)
     proxy = ProxyApp(
         upstreams.get(configuration.default_upstream or ""),
         upstreams=upstreams,
         respond=partial(send_problem, realm=configuration.rules.realm),
     )
-    judge = GatewayAuth(Answering(proxy), config=configuration)
-    rooms = {"authorize": ForwardAuth(configuration, judge=judge)}
-    return Reserved(judge, rooms, configuration.rules.realm)
+    return GatewayAuth(Answering(proxy), config=configuration)
 
 
 def refuse_unservable(configuration: Configuration) -> None:

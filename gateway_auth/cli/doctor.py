@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def doctor(config: Config = "", as_json: AsJson = False) -> None:
-    """Look at configuration, secrets, store, issuers, port and clock. Exits 1 when anything fails."""
+    """Look at configuration, secrets, store, Redis, issuers, port and clock. Exits 1 when anything fails."""
     checks = _examine(config)
     is_well = all(check.status != "failed" for check in checks)
     if as_json:
@@ -34,6 +34,7 @@ def _examine(config: str) -> list[Check]:
 
     from gateway_auth.cli import checks as look
     from gateway_auth.cli.check_issuers import check_issuers
+    from gateway_auth.cli.check_redis import check_redis
     from gateway_auth.cli.check_store import check_store
     from gateway_auth.cli.secrets_section import read_secrets
     from gateway_auth.config import load
@@ -50,6 +51,7 @@ def _examine(config: str) -> list[Check]:
         look.Check("secrets", "ok", "the pepper is there, and long enough"),
         *look.check_files(configuration, secrets.files),
         *of_store,
+        *asyncio.run(check_redis(configuration)),
         *asyncio.run(check_issuers(configuration)),
         look.check_port(configuration),
         look.check_clock(newest_record),

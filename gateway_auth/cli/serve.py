@@ -63,11 +63,12 @@ def serve(
         host, port = configuration.listen
         address = TcpAddress(resolve(host, port), port)
         refuse_taken(resolve(host, port), port)
+    status = _resolve_status(configuration)
     logging.config.dictConfig(log_settings(log_level))
     for route_id in unserved_websockets(configuration):
         message = "route %s: WebSocket upgrades are refused, the standalone proxy cannot forward them yet"
         logging.getLogger("gateway_auth.serve").warning(message, route_id)
-    raise typer.Exit(server.run(address))
+    raise typer.Exit(server.run(address, status))
 
 
 def require_server() -> None:
@@ -77,6 +78,22 @@ def require_server() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise CommandRefused(f"serving needs {' and '.join(missing)}: pip install 'gateway-auth[server]'")
+
+
+def _resolve_status(configuration: Configuration) -> tuple[str, int] | None:
+    """Where to tell numbers. Raises CommandFailed where nobody could, or where the package for it is missing."""
+    from importlib.util import find_spec
+
+    from gateway_auth.cli.listening import refuse_taken, resolve
+
+    if configuration.status_listen is None:
+        return None
+    if find_spec("prometheus_client") is None:
+        raise CommandRefused("gateway.status_listen needs prometheus-client: pip install 'gateway-auth[metrics]'")
+    host, port = configuration.status_listen
+    address = resolve(host, port)
+    refuse_taken(address, port)
+    return address, port
 
 
 def _open_store(configuration: Configuration) -> None:

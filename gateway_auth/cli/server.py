@@ -6,6 +6,8 @@ import logging
 import multiprocessing
 import resource
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 
 from gateway_auth.cli.composition import refuse_unservable
 from gateway_auth.cli.processes import Address
@@ -38,14 +40,23 @@ class Server:
     ) -> None:
         self._config, self._overrides, self._check, self._level = config, overrides, check, level
         self._connections = connections_per_worker()
+        self._snapshots: Path | None = None
         self.configuration, self._tls, self._watch = self._read()
 
-    def run(self, address: Address) -> int:
-        """Serve until SIGTERM or SIGINT, then let requests in flight finish. Returns the exit code."""
+    def run(self, address: Address, status: tuple[str, int] | None = None) -> int:
+        """Serve until SIGTERM or SIGINT, then let requests in flight finish. Returns the exit code.
+
+        `status` is where the numbers of all workers are told, if anywhere.
+        """
         # Workers inherit sockets, certificate and secrets: none of these travels between processes.
         multiprocessing.set_start_method("fork", force=True)
-        supervisor = Supervisor(address, self.configuration.workers, self._workers(), self._renew, self._has_changed)
-        return supervisor.run()
+        with ExitStack() as stack:
+            if status is not None:
+                from gateway_auth.cli.status import status_listening
+
+                self._snapshots = stack.enter_context(status_listening(status))
+            count = self.configuration.workers
+            return Supervisor(address, count, self._workers(), self._renew, self._has_changed).run()
 
     def _read(self) -> tuple[Configuration, TlsFiles | None, Watch]:
         configuration = load(self._config, overrides=self._overrides)
@@ -56,7 +67,9 @@ class Server:
         return configuration, read_tls(configuration.tls) if configuration.tls is not None else None, watch
 
     def _workers(self) -> Workers:
-        return Workers(self.configuration, self._tls, level=self._level, connections=self._connections)
+        return Workers(
+            self.configuration, self._tls, level=self._level, connections=self._connections, snapshots=self._snapshots
+        )
 
     def _renew(self) -> Workers | None:
         """For a reload: what makes workers of the files as they are now; else the log says why not."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from gateway_auth.cli.composition import build_app
 from gateway_auth.cli.draining import Draining
@@ -20,13 +21,18 @@ _PR_SET_PDEATHSIG = 1
 logger = logging.getLogger("gateway_auth.serve")
 
 
-def worker_app(configuration: Configuration, listener: socket.socket, ready: Connection) -> Draining:
-    """What a worker serves: the configuration its parent checked, which it was forked with."""
+def worker_app(
+    configuration: Configuration, listener: socket.socket, ready: Connection, snapshots: Path | None
+) -> Draining:
+    """What a worker serves: the configuration its parent checked, which it was forked with.
+
+    Its numbers go to the directory `snapshots`.
+    """
     _die_with_parent()
     keep_only(listener)
     is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
-        app = build_app(configuration)
+        app = build_app(configuration, snapshots)
         return Draining(app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2)
     except GatewayAuthError as error:
         for line in str(error).splitlines():

@@ -14,6 +14,7 @@ from functools import partial
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from granian import Granian
@@ -50,8 +51,17 @@ HTTP2 = HTTP2Settings(
 class Workers:
     """Makes the processes that serve one configuration, with the certificate it was checked with."""
 
-    def __init__(self, configuration: Configuration, tls: TlsFiles | None, *, level: str, connections: int) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        tls: TlsFiles | None,
+        *,
+        level: str,
+        connections: int,
+        snapshots: Path | None,
+    ) -> None:
         self._configuration = configuration
+        self._snapshots = snapshots
         settings = configuration.tls
         is_http2 = settings is not None and settings.is_http2
         # Untyped: what is used of it is not what its types describe.
@@ -83,7 +93,9 @@ class Workers:
         granian._sso = None
         granian._shd = _holder(listener)
         worker = granian._spawn_worker(
-            number, granian._spawn_asgi_lifespan_worker, partial(worker_app, self._configuration, listener, ready)
+            number,
+            granian._spawn_asgi_lifespan_worker,
+            partial(worker_app, self._configuration, listener, ready, self._snapshots),
         )
         process: BaseProcess = worker.inner
         return process, heard

@@ -66,6 +66,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         tls=compile_tls(gateway.tls, source.folder),
         is_reloaded_on_change=gateway.reload_on_change,
         admin_listen=parse_listen(gateway.admin_listen),
+        status_listen=parse_listen(gateway.status_listen) if gateway.status_listen is not None else None,
         workers=gateway.workers,
         default_upstream=gateway.upstream,
         upstreams={

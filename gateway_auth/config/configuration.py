@@ -90,8 +90,8 @@ class SocketSettings(Struct, frozen=True, kw_only=True):
 class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     """One configuration, complete and without contradiction.
 
-    `listen` and `admin_listen` are (host, port), an IPv6 host without brackets; where there is a `socket`, `listen`
-    is not used. `store_url` is
+    `listen`, `admin_listen` and `status_listen` are (host, port), an IPv6 host without brackets; where there is a
+    `socket`, `listen` is not used. `store_url` is
     `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
     from, None for a mapping. `upstreams` are the groups by name; `default_upstream` and those of routes are such a
     name or an address. `warnings` are what an operator should know and may have meant.
@@ -105,6 +105,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     socket: SocketSettings | None = None
     tls: TlsSettings | None = None
     is_reloaded_on_change: bool = True
+    status_listen: tuple[str, int] | None = None
     workers: int = 1
     default_upstream: str | None = None
     upstreams: dict[str, Upstream] = {}

@@ -81,6 +81,12 @@ class GatewayTable(Table):
         default="127.0.0.1:8081",
         description="Where admin API, portal and metrics are served; never on `listen`.",
     )
+    status_listen: Listen | None = Field(
+        default=None,
+        description="Where `serve` tells of all its workers together: `/metrics` for Prometheus, `/healthz` and "
+        "`/readyz`. Nowhere when absent.",
+        examples=["127.0.0.1:9090"],
+    )
     workers: int = Field(
         default=1,
         ge=1,
@@ -126,6 +132,15 @@ class GatewayTable(Table):
         if listen is not None and socket_path(listen) is None and collide(parse_listen(listen), parse_listen(admin)):
             raise ValueError(f'is the same socket as listen ("{listen}"); the admin plane needs a port of its own')
         return admin
+
+    @field_validator("status_listen")
+    @classmethod
+    def _is_no_other(cls, status: str | None, info: ValidationInfo) -> str | None:
+        for name in ("listen", "admin_listen"):
+            other = info.data.get(name)
+            if status is not None and other is not None and collide(parse_listen(other), parse_listen(status)):
+                raise ValueError(f'is the same socket as {name} ("{other}"); it needs a port of its own')
+        return status
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -31,7 +31,10 @@ INVALID = Invalid()
 
 
 class KeyVerifier:
-    """Answers who a presented key is. `recall` never waits; `verify` asks the store."""
+    """Answers who a presented key is. `recall` never waits; `verify` asks the store.
+
+    `hits` are presented keys that were in memory, `misses` those that had to be read.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class KeyVerifier:
         clock: Clock,
         cache_seconds: float,
     ) -> None:
+        self.hits = self.misses = 0
         self._rules = rules
         self._format = rules.key_format
         self._id_start, self._id_end = rules.key_format.id_start, rules.key_format.id_end
@@ -65,6 +69,7 @@ class KeyVerifier:
         now = self._monotonic()
         if now >= self._changes.serve_until or (now >= entry.dies_at and not self._changes.is_degraded):
             return None if self._format.parse_key_id(presented) else INVALID
+        self.hits += 1
         if entry.fingerprint is None:
             return self._prove(presented, entry)
         # Another text than the one proven cannot have the same digest: no need to compute it.
@@ -78,6 +83,11 @@ class KeyVerifier:
             return INVALID
         return None
 
+    @property
+    def remembered(self) -> int:
+        """How many keys and unknown ids are in memory."""
+        return len(self._cache)
+
     async def verify(self, presented: bytes) -> VerifiedKey | Invalid:
         """The key, or that it is none. Raises StoreUnavailable when neither memory nor the store can tell."""
         key_id = self._format.parse_key_id(presented)
@@ -87,6 +97,7 @@ class KeyVerifier:
             await self._changes.catch_up()
         entry = self._cache.known[key_id.encode()]
         if entry is None or not self._is_usable(entry):
+            self.misses += 1
             entry = await self._load_or_keep(key_id, entry)
         return self._prove(presented, entry) if entry is not None else INVALID
 

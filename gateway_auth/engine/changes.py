@@ -78,6 +78,15 @@ class ChangeFollower:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._flight.close()
 
+    @property
+    def age_seconds(self) -> float:
+        """Since the log was last read; before that, and for what was never read, 0."""
+        return max(0.0, self._monotonic() - self._read_at) if self._read_at > float("-inf") else 0.0
+
+    def is_usable(self) -> bool:
+        """Whether remembered facts may be used, or the next request can find out that they may."""
+        return not self.is_degraded or self._monotonic() < self.serve_until
+
     def nudge(self) -> None:
         """Read the log now rather than within a second: it may say more. Waits for nothing."""
         self._nudged.set()

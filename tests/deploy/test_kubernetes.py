@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from gateway_auth.cli.server import STOP_SECONDS
+from gateway_auth.cli.supervisor import STOP_SECONDS
 from gateway_auth.config import load
 from tests.deploy.proxies import DEPLOY
 from tests.deploy.test_container import PINNED, POSTGRESQL, SECRETS
