@@ -236,6 +236,19 @@ class KeyReader(Protocol):
 
     async def get(self, key_id: str) -> KeyRecord | None: ...
     async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]: ...
+    async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
+        """How many keys of an app are active and not about to be retired; counting ends at `at_most`."""
+        ...
+
+    async def unused(self, *, since: float, now: float, limit: int, after: str = "") -> Sequence[KeyRecord]:
+        """Active keys that were neither used nor created at or after a time (epoch seconds)."""
+        ...
+
+    async def due(
+        self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
+    ) -> Sequence[KeyRecord]:
+        """Active keys nobody has rotated yet, created before one time or expiring before another (epoch seconds)."""
+        ...
 
 
 class Keys(KeyReader, Protocol):

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Generic, TypeVar
 
-from gateway_auth.core.keys import AppRecord, KeyRecord
+from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
 from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, RevocationReading
 
@@ -62,6 +62,31 @@ class MemoryKeys(_Staged[KeyRecord]):
         """Keys in order of id, of one app or of all."""
         chosen = (key for key in self._after(after) if app_id is None or key.app_id == app_id)
         return list(islice(chosen, limit))
+
+    async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
+        """Those of the app that go on working; counting ends at `at_most`."""
+        chosen = (key for key in self._active(now) if key.app_id == app_id and key.retires_at is None)
+        return sum(1 for _ in islice(chosen, at_most))
+
+    async def unused(self, *, since: float, now: float, limit: int, after: str = "") -> Sequence[KeyRecord]:
+        """Active, and neither used nor created since."""
+        chosen = (key for key in self._active(now, after) if (key.last_used_at or key.created_at) < since)
+        return list(islice(chosen, limit))
+
+    async def due(
+        self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
+    ) -> Sequence[KeyRecord]:
+        """Active, not rotated, and old or about to expire."""
+        chosen = (
+            key
+            for key in self._active(now, after)
+            if key.retires_at is None
+            and (key.created_at < created_before or (key.expires_at is not None and key.expires_at < ends_before))
+        )
+        return list(islice(chosen, limit))
+
+    def _active(self, now: float, after: str = "") -> Iterator[KeyRecord]:
+        return (key for key in self._after(after) if status_at(key, now) == "active")
 
 
 class MemoryRevocations:

@@ -42,6 +42,7 @@ class Session:
         from gateway_auth.lifecycle.apps import ManageApps
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
+        from gateway_auth.lifecycle.review import ReviewKeys
         from gateway_auth.lifecycle.tokens import ManageTokens
 
         rules = configuration.rules
@@ -56,6 +57,13 @@ class Session:
             key_format=rules.key_format,
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
+            max_active_per_app=configuration.api_keys.max_active_per_app,
+        )
+        self.review = ReviewKeys(
+            registry,
+            clock,
+            unused_after_days=configuration.api_keys.unused_after_days,
+            rotate_after_days=configuration.api_keys.rotate_after_days,
         )
         self.key_format = rules.key_format
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)

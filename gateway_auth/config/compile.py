@@ -61,6 +61,8 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             cache_seconds=api_keys.cache_seconds,
             max_lifetime_days=api_keys.max_lifetime_days,
             unused_after_days=api_keys.unused_after_days,
+            rotate_after_days=api_keys.rotate_after_days,
+            max_active_per_app=api_keys.max_active_per_app,
         ),
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),

@@ -17,6 +17,8 @@ class ApiKeySettings(Struct, frozen=True, kw_only=True):
     cache_seconds: int = 30
     max_lifetime_days: int = 0
     unused_after_days: int = 90
+    rotate_after_days: int = 0
+    max_active_per_app: int = 0
 
 
 class IntrospectionSettings(Struct, frozen=True, kw_only=True):

@@ -171,6 +171,13 @@ class ApiKeysTable(Table):
     unused_after_days: int = Field(
         default=90, ge=1, le=36500, description="A key not used for so long counts as unused."
     )
+    rotate_after_days: int = Field(
+        default=0, ge=0, le=36500, description="A key older than this is due for rotation; 0 is no age."
+    )
+    max_active_per_app: int = Field(
+        default=0, ge=0, le=100_000,
+        description="How many active keys an app may have; 0 is any number. Keys being replaced do not count.",
+    )  # fmt: skip
 
     @field_validator("headers")
     @classmethod

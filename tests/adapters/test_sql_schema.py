@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
 from gateway_auth.adapters.sql import SqlStore
+from gateway_auth.adapters.sql.rows import to_row
 from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, VERSION_TABLE, Schema, apps, keys, metadata, revocations
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
@@ -84,10 +85,19 @@ async def test_an_older_store_is_refused_until_it_is_upgraded(tmp_path: Path, ne
     await store.close()
 
 
+def fill_as_the_first_program_did(file: Path) -> None:
+    """An app and a key, in the columns there were."""
+    for table, record in (("apps", app()), ("keys", key())):
+        row = {name: value for name, value in to_row(record).items() if name != "family"}
+        query(file, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
+    query(file, "INSERT INTO changes VALUES (1, 'key', 'key1', 1.0)")
+    query(file, "INSERT INTO audit VALUES (1, 1.0, 'test', 'key.update', 'key', 'key1', NULL, NULL)")
+    query(file, "UPDATE head SET revision = 1, audit_seq = 1")
+
+
 async def test_a_store_of_the_first_schema_is_upgraded_with_all_that_is_in_it(tmp_path: Path) -> None:
-    first = SqlStore(sqlite_url(tmp_path), schema=FIRST)
-    await save(first, app(), key())
-    await first.close()
+    await create(tmp_path, FIRST)
+    fill_as_the_first_program_did(sqlite_file(tmp_path))
     assert await columns_of(tmp_path, "revocations") == []
     store = SqlStore(sqlite_url(tmp_path))
     with pytest.raises(StoreSchemaError, match=f"0001, older than {NOW}"):

@@ -43,7 +43,9 @@ class ScriptedRandom(SystemRandom):
 class World:
     """Apps and keys on one registry."""
 
-    def __init__(self, registry: Registry | None = None, *, max_lifetime_days: int = 0) -> None:
+    def __init__(
+        self, registry: Registry | None = None, *, max_lifetime_days: int = 0, max_active_per_app: int = 0
+    ) -> None:
         self.memory = MemoryRegistry()
         self.registry: Registry = registry or self.memory
         self.clock = ManualClock()
@@ -57,6 +59,7 @@ class World:
             key_format=KeyFormat(),
             peppers=self.peppers,
             max_lifetime_days=max_lifetime_days,
+            max_active_per_app=max_active_per_app,
         )
 
     @property

@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0002", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0003", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -99,6 +99,7 @@ keys = Table(
     Column("rotated_from", String(64)),
     Column("retires_at", BigInteger),
     Column("metadata", Text, nullable=False),
+    Column("family", String(64)),
     Index("keys_of_app", "app_id", "id"),
 )
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
-from sqlalchemy import CursorResult, Executable, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_auth.adapters.sql import schema
@@ -96,6 +109,38 @@ class SqlKeys(_Records[KeyRecord]):
         table = schema.keys
         query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
         return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
+
+    async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
+        """Those of the app that go on working; counting ends at `at_most`."""
+        table = schema.keys
+        chosen = select(table.c.id).where(table.c.app_id == app_id, _is_active(now), table.c.retires_at.is_(None))
+        return len((await self._guarded.run(chosen.limit(at_most))).all())
+
+    async def unused(self, *, since: float, now: float, limit: int, after: str = "") -> Sequence[KeyRecord]:
+        """Active, and neither used nor created since."""
+        table = schema.keys
+        was_not = func.coalesce(table.c.last_used_at, table.c.created_at) < since
+        query = select(table).where(table.c.id > after, _is_active(now), was_not)
+        return await self._select(query.order_by(table.c.id).limit(limit))
+
+    async def due(
+        self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
+    ) -> Sequence[KeyRecord]:
+        """Active, not rotated, and old or about to expire."""
+        table = schema.keys
+        is_due = or_(table.c.created_at < created_before, table.c.expires_at < ends_before)
+        query = select(table).where(table.c.id > after, _is_active(now), table.c.retires_at.is_(None), is_due)
+        return await self._select(query.order_by(table.c.id).limit(limit))
+
+
+def _is_active(now: float) -> ColumnElement[bool]:
+    """As `core.keys.status_at` says."""
+    table = schema.keys
+    return and_(
+        table.c.status == "active",
+        or_(table.c.expires_at.is_(None), table.c.expires_at > now),
+        or_(table.c.retires_at.is_(None), table.c.retires_at > now),
+    )
 
 
 class SqlRevocations:
