@@ -27,7 +27,7 @@ def test_rotate_as_json_is_the_new_key_with_every_public_field(workspace: Worksp
 
 def test_a_wrong_overlap_is_one_line(workspace: Workspace) -> None:
     refused = workspace.call("keys", "rotate", workspace.key(workspace.app())["id"], "--overlap", "soon")
-    assert (refused.code, len(refused.error_lines)) == (1, 1)
+    assert (refused.code, len(refused.error_lines)) == (2, 1)
     assert "overlap" in refused.error_lines[0]
 
 
