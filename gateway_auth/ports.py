@@ -18,6 +18,7 @@ from gateway_auth.core.limits import LimitOutcome, LimitSet
 from gateway_auth.core.shares import Share
 from gateway_auth.core.slots import SlotAnswer, SlotWish
 from gateway_auth.core.token import Revocation
+from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 
 # -- time and chance ---------------------------------------------------------------------------------------------
 
@@ -199,6 +200,35 @@ class LiveWorkers(Protocol):
     @property
     def share(self) -> Share:
         """How many live, as far as is known, and which of them this is. Another object only after a change."""
+        ...
+
+
+# -- what is known afterwards ------------------------------------------------------------------------------------
+
+
+class UsageSink(Protocol):
+    """Takes what workers have counted. Raises StoreUnavailable; then nothing of the batch was taken."""
+
+    async def add_usage(self, batch: UsageBatch) -> None: ...
+
+
+class UsageReader(Protocol):
+    """Tells how much keys were used. Raises StoreUnavailable."""
+
+    async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
+        """Sums by bucket, key, route and status class; oldest first."""
+        ...
+
+
+class StoreCare(Protocol):
+    """Forgets what is too old. Raises StoreUnavailable."""
+
+    async def prune_changes(self, before: float) -> int:
+        """Forget changes from before a time (epoch seconds); returns how many. Late readers start anew."""
+        ...
+
+    async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
+        """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
         ...
 
 

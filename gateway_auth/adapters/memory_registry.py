@@ -11,8 +11,12 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Generic, TypeVar
 
+from msgspec.structs import replace
+
+from gateway_auth.adapters.memory_usage import MemoryUsage
 from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
+from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, RevocationReading
 
 MAX_BATCH = 1000
@@ -129,13 +133,17 @@ class MemoryTransaction:
 
 
 class MemoryRegistry:
-    """ports.KeyStore, ChangeFeed, RevocationStore and Registry. `audit` is what was recorded, oldest first."""
+    """ports.KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader and StoreCare.
+
+    `audit` is what was recorded, oldest first.
+    """
 
     def __init__(self) -> None:
         self.audit: list[AuditEvent] = []
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
+        self._usage = MemoryUsage()
         self._pruned = 0
         self._turn = asyncio.Lock()
 
@@ -164,6 +172,22 @@ class MemoryRegistry:
         """Those recorded after revision `after`; 0 for all."""
         found = tuple(entry for revision, entry in self._revocations if revision > after)
         return RevocationReading(len(self.audit), found)
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """Add what a worker counted."""
+        self._usage.add(batch)
+        for key_id, (at, address) in batch.last_used.items():
+            key = self._keys.get(key_id)
+            if key is not None and (key.last_used_at is None or key.last_used_at <= at):
+                self._keys[key_id] = replace(key, last_used_at=at, last_used_address=address)
+
+    async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
+        """How much keys were used, oldest first."""
+        return self._usage.sums(question, {key.id: key.app_id for key in self._keys.values()})
+
+    async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
+        """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
+        self._usage.prune(minutes_before, all_before)
 
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""

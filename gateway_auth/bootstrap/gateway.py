@@ -10,6 +10,7 @@ from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.bootstrap.books import Books
 from gateway_auth.bootstrap.posture import log_posture
 from gateway_auth.bootstrap.shared import Shared, TruthStore, open_shared
 from gateway_auth.bootstrap.tokens import IssuerSource, Tokens, open_issuers
@@ -23,6 +24,7 @@ from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
+from gateway_auth.engine.usage import UsageTally
 from gateway_auth.ports import Clock, KeyStore, LimitStore, SlotStore
 
 
@@ -34,12 +36,15 @@ class Gateway:
         engine: Engine,
         recorder: Recorder,
         changes: ChangeFollower,
+        usage: UsageTally,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
+        self.usage = usage
         self.tokens = tokens
+        self._books: Books | None = None
         self.shared: Shared | None = None
         self._changes = changes
         self._store = store
@@ -48,6 +53,11 @@ class Gateway:
         """Take part in what is shared; it is closed with this gateway."""
         self.shared = shared
         shared.start(self._changes.nudge)
+
+    def keep(self, books: Books) -> None:
+        """Write down what is counted; the last of it when this gateway closes."""
+        self._books = books
+        books.start()
 
     @property
     def degraded(self) -> tuple[str, ...]:
@@ -58,6 +68,8 @@ class Gateway:
     async def close(self) -> None:
         """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
         await self._changes.stop()
+        if self._books is not None:
+            await self._books.stop()
         if self.tokens is not None:
             await self.tokens.close()
         if self.shared is not None:
@@ -94,6 +106,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
         raise
     if shared is not None:
         gateway.join(shared)
+    gateway.keep(Books(gateway.usage, store, clock, configuration.usage_days))
     log_posture(configuration)
     return gateway
 
@@ -126,7 +139,8 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
     keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store)
+    usage = UsageTally(clock.now())
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, usage, tokens, owned_store)
     try:
         await changes.start()
         if tokens is not None:

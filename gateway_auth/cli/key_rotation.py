@@ -17,7 +17,8 @@ from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.input import format_time
 from gateway_auth.lifecycle.review import DEFAULT_NOTICE_DAYS
 from gateway_auth.lifecycle.rotation import DEFAULT_OVERLAP
-from gateway_auth.lifecycle.views import key_view
+from gateway_auth.lifecycle.usage import DEFAULT_SINCE, usage_view
+from gateway_auth.lifecycle.views import View, key_view
 
 if TYPE_CHECKING:
     from gateway_auth.core.keys import KeyRecord
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["keys"]
 
+_USAGE_COLUMNS = ("at", "route", "status", "count")
 _COLUMNS = ("id", "app_id", "name", "created_at", "expires_at", "last_used_at", "last_used_address")
 
 
@@ -57,7 +59,7 @@ def _note_next_steps(rotated: RotatedKey) -> None:
         note(f"{old.id} was last used {format_time(old.last_used_at)} from {old.last_used_address}.")
     ends = format_time(old.retires_at or 0)
     note(f"It stops by itself at {ends}. To keep it: gateway-auth keys enable {old.id}")
-    note(f"To see whether all have moved: gateway-auth keys show {old.id}, and {new.id}")
+    note(f"To see whether all have moved: gateway-auth keys usage {old.id}, and {new.id}")
 
 
 @keys.command()
@@ -98,6 +100,29 @@ def due(
         return [key async for key in session.review.due(within)]
 
     _tell_keys(with_session(config, find), "No key has to be rotated.", as_json)
+
+
+@keys.command()
+def usage(
+    key_id: KeyIdArgument,
+    since: Annotated[str, typer.Option(metavar="24h", help="How far back: `24h`, `7d`.")] = DEFAULT_SINCE,
+    by: Annotated[str, typer.Option(metavar="minute|hour|day|all", help="What is summed up.")] = "hour",
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show how much a key was used: by route and kind of answer."""
+
+    async def ask(session: Session) -> list[View]:
+        key = await session.keys.get(key_id)
+        return [usage_view(row) for row in await session.usage.report(key_id=key.id, since=since, by=by)]
+
+    views = with_session(config, ask)
+    if as_json:
+        tell_json(views)
+    elif views:
+        tell_table(_USAGE_COLUMNS, [[view[column] for column in _USAGE_COLUMNS] for view in views])
+    else:
+        note(f"{key_id} was not used in that time.")
 
 
 def _tell_keys(found: list[KeyRecord], none: str, as_json: bool) -> None:

@@ -44,6 +44,7 @@ class Session:
         from gateway_auth.lifecycle.keys import ManageKeys
         from gateway_auth.lifecycle.review import ReviewKeys
         from gateway_auth.lifecycle.tokens import ManageTokens
+        from gateway_auth.lifecycle.usage import ReviewUsage
 
         rules = configuration.rules
         clock, random = SystemClock(), SystemRandom()
@@ -65,6 +66,7 @@ class Session:
             unused_after_days=configuration.api_keys.unused_after_days,
             rotate_after_days=configuration.api_keys.rotate_after_days,
         )
+        self.usage = ReviewUsage(store, clock)
         self.key_format = rules.key_format
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))

@@ -35,7 +35,8 @@ __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
     """The configuration of tables in which no problem was found."""
     gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
-    if gateway is None or store is None or api_keys is None or keyring.pepper is None:
+    usage = examined.usage.table
+    if gateway is None or store is None or api_keys is None or usage is None or keyring.pepper is None:
         raise AssertionError("compiled although there are problems")
     routes = [piece.table for piece in examined.routes if piece.table is not None]
     issuers = tuple(
@@ -64,6 +65,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             rotate_after_days=api_keys.rotate_after_days,
             max_active_per_app=api_keys.max_active_per_app,
         ),
+        usage_days=usage.keep_days,
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )

@@ -79,6 +79,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     store_url: str
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
+    usage_days: int = 90
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
     source: str | None = None

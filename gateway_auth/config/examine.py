@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
-from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable
+from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable, UsageTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
 from gateway_auth.config.shape import Path
@@ -40,6 +40,7 @@ class Examined(Struct):
     store: Piece[StoreTable]
     secrets: Piece[SecretsTable]
     api_keys: Piece[ApiKeysTable]
+    usage: Piece[UsageTable]
     redis: Piece[RedisTable] | None
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
@@ -57,6 +58,7 @@ def examine(tables: dict[str, object]) -> Examined:
         store=_section(StoreTable, tables, "store", problems),
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
+        usage=_section(UsageTable, tables, "usage", problems),
         redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),

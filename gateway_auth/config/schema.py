@@ -154,6 +154,17 @@ class SecretsTable(Table):
     )
 
 
+class UsageTable(Table):
+    """How much each key is used."""
+
+    keep_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="How long usage is kept: two days by the minute, then by the hour.",
+    )
+
+
 class ApiKeysTable(Table):
     """API keys."""
 
@@ -198,6 +209,7 @@ class Document(Table):
     )
     secrets: SecretsTable = Field(description="References to secrets.")
     api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")
+    usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
     issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
     roles: dict[str, list[GrantedScope]] = Field(
         default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",

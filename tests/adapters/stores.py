@@ -12,13 +12,22 @@ from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord
 from gateway_auth.core.token import Revocation, RevocationKind
-from gateway_auth.ports import AuditEvent, ChangeFeed, ChangeKind, KeyStore, Registry, RevocationStore
+from gateway_auth.ports import (
+    AuditEvent,
+    ChangeFeed,
+    ChangeKind,
+    KeyStore,
+    Registry,
+    RevocationStore,
+    StoreCare,
+    UsageReader,
+    UsageSink,
+)
 
 
-class Store(KeyStore, ChangeFeed, RevocationStore, Registry, Protocol):
+class Store(KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader, StoreCare, Protocol):
     """What a back-end of the store offers."""
 
-    async def prune_changes(self, before: float) -> int: ...
     async def close(self) -> None: ...
 
 

@@ -17,8 +17,8 @@ HEAVY = {"alembic", "asyncio", "granian", "httptools", "pydantic", "sqlalchemy",
 COMMANDS = {
     "init", "demo", "serve", "doctor",
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
-    "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke", "keys rotate", "keys due", "keys unused",
-    "keys delete", "keys grant", "keys verify",
+    "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
+    "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify",
     "tokens revoke", "tokens inspect",
     "config check", "config explain", "config schema", "store upgrade",
 }  # fmt: skip

@@ -126,6 +126,19 @@ audit = Table(
     Index("audit_of_object", "object_id", "seq"),
 )
 
+usage = Table(
+    "usage",
+    metadata,
+    # Without a foreign key: what a deleted key was used for stays known. Empty where no key was presented.
+    Column("key_id", _ID, primary_key=True),
+    # The beginning of a minute; of an hour, once it is some days old.
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("route", Text, primary_key=True),
+    Column("status_class", SmallInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Index("usage_by_time", "at"),
+)
+
 revocations = Table(
     "revocations",
     metadata,

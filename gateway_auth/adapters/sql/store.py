@@ -27,15 +27,19 @@ from gateway_auth.adapters.sql.statements import (
     change_in,
     number_in,
 )
-from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
+from gateway_auth.adapters.sql.transaction import Guarded, SqlSnapshot, SqlTransaction
+from gateway_auth.adapters.sql.usage import add_usage, prune_usage, usage_sums
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
+from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.errors import StoreUnavailable
 from gateway_auth.ports import ChangeBatch, KeyReading, RevocationReading
 
 
 class SqlStore:
-    """ports.KeyStore, ChangeFeed, RevocationStore and Registry over `sqlite:///file` or `postgresql://…`.
+    """ports.KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader and StoreCare, over SQL.
+
+    `sqlite:///file` or `postgresql://…`.
 
     For one event loop. Nothing is opened before the first use, so it may be made before a fork. Raises
     StoreUnavailable for an outage, StoreSchemaError for a schema of another version, ConfigError (here) for another
@@ -102,6 +106,27 @@ class SqlStore:
             transaction = await SqlTransaction.begin(connection, self._driver.explain)
             yield transaction
             await transaction.commit()
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """Add what a worker counted. Takes no turn among the writers of PostgreSQL, one among those of SQLite."""
+        async with self._connection(self._driver.engine) as connection:
+            guarded = Guarded(connection, self._driver.explain)
+            await add_usage(guarded, batch)
+            await guarded.commit()
+
+    async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
+        """How much keys were used, oldest first."""
+        async with self._connection(self._driver.looking_engine) as connection:
+            return await usage_sums(Guarded(connection, self._driver.explain), question)
+
+    async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
+        """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
+        async with self._connection(self._driver.engine) as connection:
+            guarded = Guarded(connection, self._driver.explain)
+            # One at a time: what two sum up at once would be counted twice.
+            await guarded.run(select(head.c.id).with_for_update())
+            await prune_usage(guarded, minutes_before=minutes_before, all_before=all_before)
+            await guarded.commit()
 
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time (epoch seconds); returns how many. Late readers start anew."""
