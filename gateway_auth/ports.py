@@ -212,6 +212,24 @@ class UsageSink(Protocol):
     async def add_usage(self, batch: UsageBatch) -> None: ...
 
 
+class NewDigest(Struct, frozen=True):
+    """The digest of a key under another pepper, to stand where `old` still stands."""
+
+    key_id: str
+    old: bytes
+    new: bytes
+    pepper_id: str
+
+    def __repr__(self) -> str:
+        return f"NewDigest(key_id={self.key_id!r})"
+
+
+class DigestStore(Protocol):
+    """Takes new digests of keys: all of a call or none. No fact of a key changes by it. Raises StoreUnavailable."""
+
+    async def replace_digests(self, digests: Sequence[NewDigest]) -> None: ...
+
+
 class UsageReader(Protocol):
     """Tells how much keys were used. Raises StoreUnavailable."""
 

@@ -17,7 +17,7 @@ from gateway_auth.adapters.memory_usage import MemoryUsage
 from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
-from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, RevocationReading
+from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 MAX_BATCH = 1000
 
@@ -180,6 +180,13 @@ class MemoryRegistry:
             key = self._keys.get(key_id)
             if key is not None and (key.last_used_at is None or key.last_used_at <= at):
                 self._keys[key_id] = replace(key, last_used_at=at, last_used_address=address)
+
+    async def replace_digests(self, digests: Sequence[NewDigest]) -> None:
+        """Put digests under another pepper in place of those that are still what they were."""
+        for one in digests:
+            key = self._keys.get(one.key_id)
+            if key is not None and key.digest == one.old:
+                self._keys[key.id] = replace(key, digest=one.new, pepper_id=one.pepper_id)
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """How much keys were used, oldest first."""

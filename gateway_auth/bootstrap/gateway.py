@@ -17,7 +17,7 @@ from gateway_auth.bootstrap.tokens import IssuerSource, Tokens, open_issuers
 from gateway_auth.config import Configuration, load
 from gateway_auth.core.keyhash import PepperRing, fingerprinter, token_fingerprinter
 from gateway_auth.core.ruleset import RuleSet
-from gateway_auth.engine.api_key import KeyVerifier
+from gateway_auth.engine.api_key import KeyVerifier, nothing_to_note
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
 from gateway_auth.engine.in_flight import InFlightLimits
@@ -39,25 +39,21 @@ class Gateway:
         usage: UsageTally,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
+        books: Books | None = None,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
         self.usage = usage
         self.tokens = tokens
-        self._books: Books | None = None
         self.shared: Shared | None = None
         self._changes = changes
         self._store = store
+        self._books = books
 
     def join(self, shared: Shared) -> None:
         """Take part in what is shared; it is closed with this gateway."""
         self.shared = shared
         shared.start(self._changes.nudge)
-
-    def keep(self, books: Books) -> None:
-        """Write down what is counted; the last of it when this gateway closes."""
-        self._books = books
-        books.start()
 
     @property
     def degraded(self) -> tuple[str, ...]:
@@ -83,6 +79,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
     configuration = load(source)
     store = SqlStore(configuration.store_url)
     clock = SystemClock()
+    books = Books(store, clock, configuration.peppers, configuration.usage_days)
     shared = None
     try:
         shared = open_shared(configuration, store, clock)
@@ -98,6 +95,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             max_stale_seconds=configuration.max_stale_seconds,
             issuers=open_issuers(configuration.issuers, clock),
             owned_store=store,
+            books=books,
         )
     except BaseException:
         if shared is not None:
@@ -106,7 +104,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
         raise
     if shared is not None:
         gateway.join(shared)
-    gateway.keep(Books(gateway.usage, store, clock, configuration.usage_days))
+    books.start()
     log_posture(configuration)
     return gateway
 
@@ -124,8 +122,12 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     max_stale_seconds: float = 60.0,
     issuers: Sequence[IssuerSource] = (),
     owned_store: SqlStore | None = None,
+    books: Books | None = None,
 ) -> Gateway:
-    """Put a gateway together over any adapters, and start it. Without a `slot_store` requests are counted here."""
+    """Put a gateway together over any adapters, and start it. Without a `slot_store` requests are counted here.
+
+    `books` are closed with it; whoever made them starts them.
+    """
     cache = PrincipalCache(clock)
     fingerprint = fingerprinter(secrets.token_bytes(32))
     tokens = verifier = None
@@ -137,10 +139,11 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         verifier = tokens.verifier(changes)
     if rules.has_slots():
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
-    keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
+    on_proven = books.digests.note if books is not None else nothing_to_note
+    keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds, on_proven)
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
-    usage = UsageTally(clock.now())
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, usage, tokens, owned_store)
+    usage = books.usage if books is not None else UsageTally(clock.now())
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, usage, tokens, owned_store, books)
     try:
         await changes.start()
         if tokens is not None:

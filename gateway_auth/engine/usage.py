@@ -6,6 +6,8 @@ from itertools import islice
 
 from gateway_auth.core.network import Address, format_address
 from gateway_auth.core.usage import Mark, UsageBatch
+from gateway_auth.errors import StoreUnavailable
+from gateway_auth.ports import Clock, UsageSink
 
 MAX_MARKS = 65_536
 """How many different (key, route, class) are counted at a time, and how many keys wait for a store that is away."""
@@ -58,3 +60,23 @@ class UsageTally:
             self._counts[mark] = 1
         else:
             self.left_out += 1
+
+
+class UsageLedger:
+    """bookkeeping.Ledger of a tally."""
+
+    def __init__(self, tally: UsageTally, sink: UsageSink, clock: Clock) -> None:
+        self._tally = tally
+        self._sink = sink
+        self._clock = clock
+
+    async def write(self) -> None:
+        """Write what was counted since the last time. Raises StoreUnavailable, and counts it with what comes next."""
+        batch = self._tally.take(self._clock.now())
+        if batch is None:
+            return
+        try:
+            await self._sink.add_usage(batch)
+        except StoreUnavailable:
+            self._tally.give_back(batch)
+            raise

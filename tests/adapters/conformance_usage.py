@@ -7,6 +7,7 @@ import asyncio
 from msgspec.structs import replace
 
 from gateway_auth.core.usage import Mark, UsageBatch, UsageQuestion, UsageRow
+from gateway_auth.ports import NewDigest
 from tests.adapters.conformance import save
 from tests.adapters.stores import Store, app, key
 
@@ -100,3 +101,23 @@ def ask(
     return UsageQuestion(
         since=since, until=until, bucket_seconds=bucket_seconds, limit=limit, key_id=key_id, app_id=app_id
     )
+
+
+class DigestConformance:
+    """DigestStore."""
+
+    async def test_a_digest_is_replaced_where_it_is_still_the_one_expected(self, store: Store) -> None:
+        await save(store, app(), key("key1"))
+        await save(store, app(), key("key2"))
+        revision = await store.current_revision()
+        old = key().digest
+        await store.replace_digests(
+            [
+                NewDigest("key1", old, b"new", "0011223344556677"),
+                NewDigest("key2", b"another", b"new", "0011223344556677"),
+                NewDigest("deleted", old, b"new", "0011223344556677"),
+            ]
+        )
+        assert (await store.read_key("key1")).key == replace(key("key1"), digest=b"new", pepper_id="0011223344556677")
+        assert (await store.read_key("key2")).key == key("key2")
+        assert await store.current_revision() == revision

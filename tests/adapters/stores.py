@@ -16,6 +16,7 @@ from gateway_auth.ports import (
     AuditEvent,
     ChangeFeed,
     ChangeKind,
+    DigestStore,
     KeyStore,
     Registry,
     RevocationStore,
@@ -25,7 +26,7 @@ from gateway_auth.ports import (
 )
 
 
-class Store(KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader, StoreCare, Protocol):
+class Store(KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader, DigestStore, StoreCare, Protocol):
     """What a back-end of the store offers."""
 
     async def close(self) -> None: ...

@@ -7,11 +7,11 @@ import pytest
 
 from tests.adapters.conformance import StoreConformance
 from tests.adapters.conformance_revocations import RevocationConformance
-from tests.adapters.conformance_usage import UsageConformance
+from tests.adapters.conformance_usage import DigestConformance, UsageConformance
 from tests.adapters.stores import STORES, Store
 
 
-class TestStore(StoreConformance, RevocationConformance, UsageConformance):
+class TestStore(StoreConformance, RevocationConformance, UsageConformance, DigestConformance):
     @pytest.fixture(params=list(STORES))
     async def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
         async with STORES[request.param](tmp_path) as store:

@@ -9,10 +9,10 @@ import pytest
 
 from gateway_auth.adapters.system import SystemRandom
 from gateway_auth.core.usage import UsageBatch
-from gateway_auth.engine import usage, usage_writer
+from gateway_auth.engine import bookkeeping, usage
+from gateway_auth.engine.bookkeeping import Bookkeeper
 from gateway_auth.engine.housekeeping import Housekeeper
-from gateway_auth.engine.usage import UsageTally
-from gateway_auth.engine.usage_writer import UsageWriter
+from gateway_auth.engine.usage import UsageLedger, UsageTally
 from gateway_auth.errors import StoreUnavailable
 from tests.fakes import START, FakeClock, address
 
@@ -41,8 +41,8 @@ def a_tally() -> UsageTally:
     return UsageTally(START)
 
 
-def a_writer(tally: UsageTally, sink: Sink) -> UsageWriter:
-    return UsageWriter(tally, sink, FakeClock(), SystemRandom())
+def a_writer(tally: UsageTally, sink: Sink) -> Bookkeeper:
+    return Bookkeeper((UsageLedger(tally, sink, FakeClock()),), SystemRandom())
 
 
 def note(tally: UsageTally, keys: Sequence[str | None], status: int = 200) -> None:
@@ -118,12 +118,12 @@ async def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         await writer.write()
     assert [record.getMessage() for record in caplog.records] == [
-        "usage is counted but cannot be recorded: the store is down"
+        "what is used is counted but cannot be recorded: the store is down"
     ]
 
 
 async def test_it_writes_by_itself_even_after_a_bug_and_once_more_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage_writer, "WRITE_SECONDS", 0.01)
+    monkeypatch.setattr(bookkeeping, "WRITE_SECONDS", 0.01)
     tally, sink = a_tally(), Sink()
     writer = a_writer(tally, sink)
     sink.failure = RuntimeError("a bug")
@@ -140,7 +140,7 @@ async def test_it_writes_by_itself_even_after_a_bug_and_once_more_at_the_end(mon
 
 
 async def test_a_slow_store_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage_writer, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(bookkeeping, "CLOSE_SECONDS", 0.01)
     tally, sink = a_tally(), Sink()
     sink.is_slow = True
     note(tally, ["key1"])

@@ -24,6 +24,7 @@ from gateway_auth.adapters.sql.statements import (
     READ_KEY,
     READ_REVISION,
     READ_REVOCATIONS,
+    REPLACE_DIGEST,
     change_in,
     number_in,
 )
@@ -33,7 +34,7 @@ from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.errors import StoreUnavailable
-from gateway_auth.ports import ChangeBatch, KeyReading, RevocationReading
+from gateway_auth.ports import ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 
 class SqlStore:
@@ -112,6 +113,19 @@ class SqlStore:
         async with self._connection(self._driver.engine) as connection:
             guarded = Guarded(connection, self._driver.explain)
             await add_usage(guarded, batch)
+            await guarded.commit()
+
+    async def replace_digests(self, digests: Sequence[NewDigest]) -> None:
+        """Put digests under another pepper in place of those that are still what they were."""
+        async with self._connection(self._driver.engine) as connection:
+            guarded = Guarded(connection, self._driver.explain)
+            await guarded.run(
+                REPLACE_DIGEST,
+                [
+                    {"key_id": one.key_id, "old": one.old, "new_digest": one.new, "new_pepper": one.pepper_id}
+                    for one in sorted(digests, key=lambda one: one.key_id)
+                ],
+            )
             await guarded.commit()
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
