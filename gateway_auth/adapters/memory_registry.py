@@ -14,10 +14,20 @@ from typing import Generic, TypeVar
 from msgspec.structs import replace
 
 from gateway_auth.adapters.memory_usage import MemoryUsage
+from gateway_auth.core.audit import (
+    GENESIS,
+    AuditEvent,
+    AuditFilter,
+    AuditHead,
+    AuditRecord,
+    AuditStanding,
+    SealedRecord,
+    seal,
+)
 from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
-from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, NewDigest, RevocationReading
+from gateway_auth.ports import Change, ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 MAX_BATCH = 1000
 
@@ -110,8 +120,30 @@ class MemoryRevocations:
         return count - len(self.kept)
 
 
+class MemoryAudit:
+    """ports.AuditReader."""
+
+    def __init__(self, records: Sequence[SealedRecord]) -> None:
+        self._records = records
+
+    async def standing(self) -> AuditStanding:
+        """Where it ends."""
+        head = _head_of(self._records)
+        return AuditStanding(head, head.seq)
+
+    async def page(self, chosen: AuditFilter, *, limit: int, after: int = 0) -> Sequence[SealedRecord]:
+        """Those wanted after a `seq`, oldest first."""
+        found = (sealed for sealed in self._records[after:] if _is_wanted(sealed.record, chosen))
+        return list(islice(found, limit))
+
+    async def last(self, chosen: AuditFilter, *, limit: int, before: int | None = None) -> Sequence[SealedRecord]:
+        """Those wanted before a `seq`, newest first."""
+        older = self._records if before is None else self._records[: before - 1]
+        return list(islice((sealed for sealed in reversed(older) if _is_wanted(sealed.record, chosen)), limit))
+
+
 class MemoryTransaction:
-    """ports.Transaction."""
+    """ports.Transaction and AuditedSnapshot."""
 
     def __init__(
         self,
@@ -119,17 +151,33 @@ class MemoryTransaction:
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
         revision: int,
+        records: Sequence[SealedRecord],
     ) -> None:
         self.apps = MemoryApps(apps)
         self.keys = MemoryKeys(keys)
         self.revocations = MemoryRevocations(revocations)
+        self.audit = MemoryAudit(records)
+        self.audit_head = _head_of(records)
         self.events: list[AuditEvent] = []
+        self.records: list[SealedRecord] = []
+        self.changes: list[tuple[float, Change]] = []
         self._revision = revision
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
+        if event.object_kind == "store":
+            raise ValueError("the store is nothing that workers remember; witness the event")
+        self._revision += 1
+        self.changes.append((event.at, Change(self._revision, event.object_kind, event.object_id)))
+        await self.witness(event)
+        return self._revision
+
+    async def witness(self, event: AuditEvent) -> None:
+        """Append the audit row alone."""
+        sealed = seal(self.audit_head, event)
+        self.audit_head = sealed.head
         self.events.append(event)
-        return self._revision + len(self.events)
+        self.records.append(sealed)
 
 
 class MemoryRegistry:
@@ -140,6 +188,8 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self.audit: list[AuditEvent] = []
+        self.records: list[SealedRecord] = []
+        self._changes: list[tuple[float, Change]] = []
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
@@ -150,28 +200,24 @@ class MemoryRegistry:
     async def read_key(self, key_id: str) -> KeyReading:
         """The key and its app as of one revision."""
         key = self._keys.get(key_id)
-        return KeyReading(len(self.audit), key, self._apps[key.app_id] if key else None)
+        return KeyReading(len(self._changes), key, self._apps[key.app_id] if key else None)
 
     async def current_revision(self) -> int:
         """The revision of the last change, 0 before the first."""
-        return len(self.audit)
+        return len(self._changes)
 
     async def changes_since(self, revision: int) -> ChangeBatch:
         """At most `MAX_BATCH` changes after `revision`; incomplete as in `SqlStore`."""
-        current = len(self.audit)
+        current = len(self._changes)
         if revision < self._pruned or revision > current:
             return ChangeBatch(current, is_complete=False)
-        # Every event of this store is a change, so event n has revision n.
-        events = self.audit[revision : revision + MAX_BATCH]
-        changes = tuple(
-            Change(number, event.object_kind, event.object_id) for number, event in enumerate(events, revision + 1)
-        )
+        changes = tuple(change for _, change in self._changes[revision : revision + MAX_BATCH])
         return ChangeBatch(changes[-1].revision if changes else current, changes)
 
     async def read_revocations(self, after: int) -> RevocationReading:
         """Those recorded after revision `after`; 0 for all."""
         found = tuple(entry for revision, entry in self._revocations if revision > after)
-        return RevocationReading(len(self.audit), found)
+        return RevocationReading(len(self._changes), found)
 
     async def add_usage(self, batch: UsageBatch) -> None:
         """Add what a worker counted."""
@@ -198,7 +244,7 @@ class MemoryRegistry:
 
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""
-        old = [number for number, event in enumerate(self.audit, 1) if event.at < before]
+        old = [change.revision for at, change in self._changes if at < before]
         gone = max(old, default=0) - self._pruned
         self._pruned += max(gone, 0)
         return max(gone, 0)
@@ -206,19 +252,21 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, len(self.audit))
+        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, 0, tuple(self.records))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
-            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self.audit))
+            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self._changes), self.records)
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
+            self.records.extend(transaction.records)
+            self._changes.extend(transaction.changes)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -230,3 +278,16 @@ def _put(written: Mapping[str, R | None], there: dict[str, R]) -> None:
             there.pop(object_id, None)
         else:
             there[object_id] = record
+
+
+def _head_of(records: Sequence[SealedRecord]) -> AuditHead:
+    return records[-1].head if records else GENESIS
+
+
+def _is_wanted(record: AuditRecord, chosen: AuditFilter) -> bool:
+    return (
+        (chosen.since is None or record.at >= chosen.since)
+        and chosen.actor in (None, record.actor)
+        and chosen.action in (None, record.action)
+        and chosen.object_id in (None, record.object_id)
+    )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def with_session(config: str, use: Callable[[Session], Awaitable[T]]) -> T:
     return asyncio.run(open_and_use())
 
 
-def actor() -> str:
-    """`cli:` and the user this process runs as, which no environment variable can claim to be another."""
+def actor() -> Actor:
+    """The user this process runs as, which no environment variable can claim to be another."""
     try:
         from pwd import getpwuid
 
@@ -123,4 +124,4 @@ def actor() -> str:
     except (ImportError, KeyError):
         # A container's user often has no name.
         name = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return f"cli:{name}"
+    return Actor(kind="cli", name=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import AppRecord, KeyRecord
@@ -32,7 +33,7 @@ _AS_BEFORE = KeyFields()
 class ManageKeys:
     """Keys, one operation per method.
 
-    `actor` says who acts, for the audit: `cli:alice`. Every method raises StoreUnavailable for an outage,
+    `actor` says who acts, for the audit. Every method raises StoreUnavailable for an outage,
     NotFound for an unknown id, InvalidInput for a value that cannot be, Conflict where the state forbids it.
     """
 
@@ -54,7 +55,7 @@ class ManageKeys:
         self._mint = KeyMint(random, key_format, peppers, max_lifetime_days)
         self._max_active = max_active_per_app
 
-    async def create(self, actor: str, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
+    async def create(self, actor: Actor, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
         """A new, active key of an active app. The answer is the only place its secret exists."""
         checked_environment = check_environment(environment)
         async with self._registry.transaction() as transaction:
@@ -69,7 +70,7 @@ class ManageKeys:
         return created
 
     async def rotate(
-        self, actor: str, key_id: str, *, overlap: str = DEFAULT_OVERLAP, fields: KeyFields = _AS_BEFORE
+        self, actor: Actor, key_id: str, *, overlap: str = DEFAULT_OVERLAP, fields: KeyFields = _AS_BEFORE
     ) -> RotatedKey:
         """A second key with the same rights, while the first goes on working for the overlap (`7d`, `0`: not at all).
 
@@ -114,7 +115,7 @@ class ManageKeys:
             is_last = len(page) < MAX_PAGE
             page = () if is_last else await self.page(limit=MAX_PAGE, after=page[-1].id, app_id=app_id)
 
-    async def update(self, actor: str, key_id: str, fields: KeyFields) -> KeyRecord:
+    async def update(self, actor: Actor, key_id: str, fields: KeyFields) -> KeyRecord:
         """Set the fields given, also of a disabled or expired key."""
 
         def updated(key: KeyRecord, now: float) -> KeyRecord:
@@ -123,11 +124,11 @@ class ManageKeys:
 
         return await self._change(actor, "update", key_id, updated)
 
-    async def disable(self, actor: str, key_id: str) -> KeyRecord:
+    async def disable(self, actor: Actor, key_id: str) -> KeyRecord:
         """Stop the key until it is enabled again. Nothing happens to one that is disabled."""
         return await self._change(actor, "disable", key_id, disabled)
 
-    async def enable(self, actor: str, key_id: str) -> KeyRecord:
+    async def enable(self, actor: Actor, key_id: str) -> KeyRecord:
         """Let a disabled key work again, also one that a rotation ended. Nothing happens to one that is active."""
         async with self._registry.transaction() as transaction:
             before = await _existing_key(transaction, key_id)
@@ -137,11 +138,11 @@ class ManageKeys:
                 await self._refuse_too_many(transaction, before.app_id, now)
             return await _save(transaction, actor, "enable", before, after, now)
 
-    async def revoke(self, actor: str, key_id: str) -> KeyRecord:
+    async def revoke(self, actor: Actor, key_id: str) -> KeyRecord:
         """Stop the key for good; it stays listed. Nothing happens to one that is revoked."""
         return await self._change(actor, "revoke", key_id, revoked)
 
-    async def grant(self, actor: str, key_id: str, scope: str, expires_in: str) -> KeyRecord:
+    async def grant(self, actor: Actor, key_id: str, scope: str, expires_in: str) -> KeyRecord:
         """Add a scope for a time, or prolong it: a grant that ends later stays. Ended grants are dropped."""
         checked_scope = check_scope(scope)
         seconds = parse_duration("expires_in", expires_in)
@@ -151,7 +152,7 @@ class ManageKeys:
             actor, "grant", key_id, lambda key, now: granted(key, checked_scope, int(now) + seconds, now)
         )
 
-    async def delete(self, actor: str, key_id: str, *, force: bool = False) -> KeyRecord:
+    async def delete(self, actor: Actor, key_id: str, *, force: bool = False) -> KeyRecord:
         """Delete the key for good; the audit keeps its tombstone. `force`: also one that is still in use."""
         async with self._registry.transaction() as transaction:
             key = await _existing_key(transaction, key_id)
@@ -183,7 +184,7 @@ class ManageKeys:
         raise Conflict("no free key id was drawn; the random source repeats itself")
 
     async def _change(
-        self, actor: str, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]
+        self, actor: Actor, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]
     ) -> KeyRecord:
         async with self._registry.transaction() as transaction:
             before = await _existing_key(transaction, key_id)
@@ -193,7 +194,7 @@ class ManageKeys:
 
 
 async def _save(
-    transaction: Transaction, actor: str, action: str, before: KeyRecord, after: KeyRecord, now: float
+    transaction: Transaction, actor: Actor, action: str, before: KeyRecord, after: KeyRecord, now: float
 ) -> KeyRecord:
     if after != before:
         await transaction.keys.save(after)

@@ -11,7 +11,7 @@ from gateway_auth.errors import Conflict, InvalidInput
 from gateway_auth.lifecycle.apps import AppFields
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.review import ReviewKeys
-from tests.adapters.stores import STORES, Store
+from tests.adapters.stores import STORES, Store, place_for
 from tests.lifecycle.world import ACTOR, NOW, World
 
 DAY = 86400
@@ -19,7 +19,7 @@ DAY = 86400
 
 @pytest.fixture(params=list(STORES))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with STORES[request.param](tmp_path) as store:
+    async with STORES[request.param](place_for(request, tmp_path)) as store:
         yield store
 
 

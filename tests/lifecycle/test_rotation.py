@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.cachekey import partitions_of
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord, compile_key, status_at
 from gateway_auth.errors import Conflict, InvalidInput, NotFound
@@ -12,6 +13,7 @@ from gateway_auth.lifecycle.key_fields import KeyFields
 from tests.lifecycle.world import ACTOR, NOW, World
 
 DAY = 86400
+BOB = Actor(kind="cli", name="bob")
 OF_ITS_OWN = {
     "id", "digest", "pepper_id", "created_at", "created_by", "not_before", "expires_at", "grants",
     "last_used_at", "last_used_address", "rotated_from", "retires_at", "family",
@@ -33,7 +35,7 @@ async def test_the_new_key_has_the_rights_of_the_old_one(world: World, app: AppR
             allow_requests=["GET /v1/*"], metadata={"team": "blue"},
         ),
     )  # fmt: skip
-    rotated = await world.keys.rotate("cli:bob", old.record.id)
+    rotated = await world.keys.rotate(BOB, old.record.id)
     new = rotated.created.record
     shared = set(KeyRecord.__struct_fields__) - OF_ITS_OWN
     assert {name: getattr(new, name) for name in shared} == {name: getattr(old.record, name) for name in shared}

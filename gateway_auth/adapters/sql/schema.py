@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0003", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0004", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -54,7 +54,8 @@ head = Table(
     Column("id", SmallInteger, _ONE, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),  # of the last change
     Column("pruned", BigInteger, nullable=False),  # changes up to this revision are gone
-    Column("audit_seq", BigInteger, nullable=False),  # of the last audit event
+    Column("audit_seq", BigInteger, nullable=False),  # of the last audit record
+    Column("audit_hash", LargeBinary, nullable=False),  # of the same, which stands for all before it
 )
 
 apps = Table(
@@ -121,9 +122,17 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("object_kind", String(16), nullable=False),
     Column("object_id", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("request_id", String(64)),
+    Column("address", String(64)),
     Column("before", Text),
     Column("after", Text),
+    Column("hash", LargeBinary, nullable=False),  # `core.audit.link` of this record and the one before it
+    # Rows are inserted and nothing else. Each index serves one filter, newest first.
     Index("audit_of_object", "object_id", "seq"),
+    Index("audit_by_actor", "actor", "seq"),
+    Index("audit_by_action", "action", "seq"),
+    Index("audit_by_time", "at"),
 )
 
 usage = Table(

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway_auth.adapters.sql.address import driver_for
 from gateway_auth.adapters.sql.driver import Query
 from gateway_auth.adapters.sql.failures import translated
+from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
 from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head
@@ -28,7 +29,7 @@ from gateway_auth.adapters.sql.statements import (
     change_in,
     number_in,
 )
-from gateway_auth.adapters.sql.transaction import Guarded, SqlSnapshot, SqlTransaction
+from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
 from gateway_auth.adapters.sql.usage import add_usage, prune_usage, usage_sums
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation

@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, and_, bindparam, cast, delete, func, or_, sel
 
 from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.failures import translated
+from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.rows import Column
-from gateway_auth.adapters.sql.transaction import Guarded
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 
 HOUR_SECONDS = 3600
