@@ -102,6 +102,7 @@ keys = Table(
     Column("metadata", Text, nullable=False),
     Column("family", String(64)),
     Index("keys_of_app", "app_id", "id"),
+    Index("keys_by_pepper", "pepper_id", "status"),
 )
 
 changes = Table(

@@ -18,7 +18,7 @@ from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head, keys
 from gateway_auth.adapters.sql.statements import (
     MAX_BATCH,
     READ_CHANGES,
@@ -128,6 +128,12 @@ class SqlStore:
                 ],
             )
             await guarded.commit()
+
+    async def count_unverifiable(self, pepper_ids: frozenset[str], *, at_most: int) -> int:
+        """How many keys that are not revoked have a digest of another pepper; counting ends at `at_most`."""
+        async with self._connection(self._driver.looking_engine) as connection:
+            chosen = select(keys.c.id).where(keys.c.pepper_id.not_in(pepper_ids), keys.c.status != "revoked")
+            return len((await Guarded(connection, self._driver.explain).run(chosen.limit(at_most))).all())
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """How much keys were used, oldest first."""
