@@ -79,7 +79,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
     configuration = load(source)
     store = SqlStore(configuration.store_url)
     clock = SystemClock()
-    books = Books(store, clock, configuration.peppers, configuration.usage_days)
+    books = Books(configuration, store, clock)
     shared = None
     try:
         shared = open_shared(configuration, store, clock)

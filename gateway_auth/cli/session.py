@@ -38,6 +38,7 @@ class Session:
     """The use cases over one store. `actor` is who the audit says has acted."""
 
     def __init__(self, configuration: Configuration, store: SqlStore) -> None:
+        from gateway_auth.adapters.sql.outbox import SqlOutbox
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.lifecycle.apps import ManageApps
@@ -46,6 +47,7 @@ class Session:
         from gateway_auth.lifecycle.review import ReviewKeys
         from gateway_auth.lifecycle.tokens import ManageTokens
         from gateway_auth.lifecycle.usage import ReviewUsage
+        from gateway_auth.lifecycle.webhooks import ManageWebhooks
 
         rules = configuration.rules
         clock, random = SystemClock(), SystemRandom()
@@ -68,6 +70,8 @@ class Session:
             rotate_after_days=configuration.api_keys.rotate_after_days,
         )
         self.usage = ReviewUsage(store, clock)
+        known = [webhook.id for webhook in configuration.webhooks]
+        self.webhooks = ManageWebhooks(SqlOutbox(store), clock, random, known)
         self.key_format = rules.key_format
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))

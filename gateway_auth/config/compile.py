@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway_auth.config.addresses import absolute_store_url, parse_listen
 from gateway_auth.config.advice import find_warnings
 from gateway_auth.config.compile_issuers import compile_issuer, kinds_of
-from gateway_auth.config.configuration import ApiKeySettings, Configuration, IssuerSettings, RedisSettings
+from gateway_auth.config.configuration import (
+    ApiKeySettings,
+    Configuration,
+    IssuerSettings,
+    RedisSettings,
+    WebhookSettings,
+)
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
 from gateway_auth.config.schema import ApiKeysTable, GatewayTable
@@ -66,9 +72,17 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             max_active_per_app=api_keys.max_active_per_app,
         ),
         usage_days=usage.keep_days,
+        webhooks=tuple(_compile_webhooks(examined, keyring)),
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
+
+
+def _compile_webhooks(examined: Examined, keyring: Keyring) -> Iterator[WebhookSettings]:
+    for piece, secret in zip(examined.webhooks, keyring.of_webhooks, strict=True):
+        if piece.table is not None and secret is not None:
+            table = piece.table
+            yield WebhookSettings(id=table.id, url=table.url, secret=secret, events=tuple(table.events))
 
 
 def _compile_redis(redis: RedisTable) -> RedisSettings:

@@ -31,6 +31,15 @@ class IntrospectionSettings(Struct, frozen=True, kw_only=True):
     negative_cache_seconds: int = 5
 
 
+class WebhookSettings(Struct, frozen=True, kw_only=True):
+    """Somebody who is told of events; `secret` is the key they are signed with."""
+
+    id: str
+    url: str
+    secret: Secret
+    events: tuple[str, ...]
+
+
 class IssuerSettings(Struct, frozen=True, kw_only=True):
     """One issuer: the rules its tokens are judged by, and where its keys come from.
 
@@ -80,6 +89,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
     usage_days: int = 90
+    webhooks: tuple[WebhookSettings, ...] = ()
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
     source: str | None = None

@@ -12,6 +12,7 @@ from gateway_auth.config.problems import explain, problem, unknown_key
 from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable, UsageTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.shape import Path
 from gateway_auth.config.values import check_name
 from gateway_auth.core.roles import parse_role
@@ -42,6 +43,7 @@ class Examined(Struct):
     api_keys: Piece[ApiKeysTable]
     usage: Piece[UsageTable]
     redis: Piece[RedisTable] | None
+    webhooks: list[Piece[WebhookTable]]
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
     plans: dict[str, Piece[PlanTable]]
@@ -60,6 +62,7 @@ def examine(tables: dict[str, object]) -> Examined:
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
         usage=_section(UsageTable, tables, "usage", problems),
         redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
+        webhooks=_list(WebhookTable, tables, "webhooks", problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
         plans=_plans(tables, problems),

@@ -11,6 +11,7 @@ from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
@@ -210,6 +211,7 @@ class Document(Table):
     secrets: SecretsTable = Field(description="References to secrets.")
     api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")
     usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
+    webhooks: list[WebhookTable] = Field(default=[], description="Who is told of what happens.")
     issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
     roles: dict[str, list[GrantedScope]] = Field(
         default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",

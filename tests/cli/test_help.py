@@ -20,6 +20,7 @@ COMMANDS = {
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
     "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify",
     "tokens revoke", "tokens inspect",
+    "webhooks deliveries", "webhooks retry", "webhooks test",
     "config check", "config explain", "config schema", "store upgrade",
 }  # fmt: skip
 

@@ -108,6 +108,7 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
     views: list[tuple[str, ...]] = [
         ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
+        ("webhooks", "deliveries"), ("webhooks", "retry", good), ("webhooks", "test", good),
         ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "unused", "--days", "0"),
         ("config", "explain", "GET", "/v1/orders/1"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),

@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0004", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0005", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -147,6 +147,29 @@ usage = Table(
     Column("status_class", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
     Index("usage_by_time", "at"),
+)
+
+webhook_cursors = Table(
+    "webhook_cursors",
+    metadata,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the last audit record that events were made of
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(200, collation="C").with_variant(String(200), "sqlite"), primary_key=True),
+    Column("webhook_id", String(64), nullable=False),
+    Column("event_id", String(128), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("last_error", Text),
+    Index("deliveries_due", "status", "next_at"),
 )
 
 revocations = Table(

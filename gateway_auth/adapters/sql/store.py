@@ -109,17 +109,27 @@ class SqlStore:
             yield transaction
             await transaction.commit()
 
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Guarded]:
+        """For adapters of other tables: reads, in one snapshot, that wait for nobody."""
+        async with self._connection(self._driver.looking_engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Guarded]:
+        """For adapters of other tables: a transaction that takes no turn at the head, and no effect without commit."""
+        async with self._connection(self._driver.engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
     async def add_usage(self, batch: UsageBatch) -> None:
         """Add what a worker counted. Takes no turn among the writers of PostgreSQL, one among those of SQLite."""
-        async with self._connection(self._driver.engine) as connection:
-            guarded = Guarded(connection, self._driver.explain)
+        async with self.writing() as guarded:
             await add_usage(guarded, batch)
             await guarded.commit()
 
     async def replace_digests(self, digests: Sequence[NewDigest]) -> None:
         """Put digests under another pepper in place of those that are still what they were."""
-        async with self._connection(self._driver.engine) as connection:
-            guarded = Guarded(connection, self._driver.explain)
+        async with self.writing() as guarded:
             await guarded.run(
                 REPLACE_DIGEST,
                 [
@@ -131,19 +141,18 @@ class SqlStore:
 
     async def count_unverifiable(self, pepper_ids: frozenset[str], *, at_most: int) -> int:
         """How many keys that are not revoked have a digest of another pepper; counting ends at `at_most`."""
-        async with self._connection(self._driver.looking_engine) as connection:
-            chosen = select(keys.c.id).where(keys.c.pepper_id.not_in(pepper_ids), keys.c.status != "revoked")
-            return len((await Guarded(connection, self._driver.explain).run(chosen.limit(at_most))).all())
+        chosen = select(keys.c.id).where(keys.c.pepper_id.not_in(pepper_ids), keys.c.status != "revoked")
+        async with self.looking() as guarded:
+            return len((await guarded.run(chosen.limit(at_most))).all())
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """How much keys were used, oldest first."""
-        async with self._connection(self._driver.looking_engine) as connection:
-            return await usage_sums(Guarded(connection, self._driver.explain), question)
+        async with self.looking() as guarded:
+            return await usage_sums(guarded, question)
 
     async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
-        async with self._connection(self._driver.engine) as connection:
-            guarded = Guarded(connection, self._driver.explain)
+        async with self.writing() as guarded:
             # One at a time: what two sum up at once would be counted twice.
             await guarded.run(select(head.c.id).with_for_update())
             await prune_usage(guarded, minutes_before=minutes_before, all_before=all_before)
