@@ -10,7 +10,8 @@ GatewayAuthError
 ├── LifecycleError         a management change was refused
 │   ├── NotFound           no such app or key
 │   ├── Conflict           the object's state forbids it
-│   └── InvalidInput       a field has an unusable value
+│   ├── InvalidInput       a field has an unusable value
+│   └── HandoverFailed     a new key did not reach whatever hands it out
 ├── BodyTooLarge           a request body passed the configured cap while it was read
 └── MiddlewareMissing      `requires` was reached by a request that GatewayAuth never judged
 """
@@ -92,6 +93,10 @@ class InvalidInput(LifecycleError):
         self.field = field
         self.message = message
         super().__init__(f"{field}: {message}")
+
+
+class HandoverFailed(LifecycleError):
+    """A new key did not arrive, or nobody knows whether it did. The text says why, without the key."""
 
 
 class BodyTooLarge(GatewayAuthError):

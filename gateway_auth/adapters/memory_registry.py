@@ -11,9 +11,23 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Generic, TypeVar
 
-from gateway_auth.core.keys import AppRecord, KeyRecord
+from msgspec.structs import replace
+
+from gateway_auth.adapters.memory_usage import MemoryUsage
+from gateway_auth.core.audit import (
+    GENESIS,
+    AuditEvent,
+    AuditFilter,
+    AuditHead,
+    AuditRecord,
+    AuditStanding,
+    SealedRecord,
+    seal,
+)
+from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
-from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, RevocationReading
+from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
+from gateway_auth.ports import Change, ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 MAX_BATCH = 1000
 
@@ -63,6 +77,31 @@ class MemoryKeys(_Staged[KeyRecord]):
         chosen = (key for key in self._after(after) if app_id is None or key.app_id == app_id)
         return list(islice(chosen, limit))
 
+    async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
+        """Those of the app that go on working; counting ends at `at_most`."""
+        chosen = (key for key in self._active(now) if key.app_id == app_id and key.retires_at is None)
+        return sum(1 for _ in islice(chosen, at_most))
+
+    async def unused(self, *, since: float, now: float, limit: int, after: str = "") -> Sequence[KeyRecord]:
+        """Active, and neither used nor created since."""
+        chosen = (key for key in self._active(now, after) if (key.last_used_at or key.created_at) < since)
+        return list(islice(chosen, limit))
+
+    async def due(
+        self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
+    ) -> Sequence[KeyRecord]:
+        """Active, not rotated, and old or about to expire."""
+        chosen = (
+            key
+            for key in self._active(now, after)
+            if key.retires_at is None
+            and (key.created_at < created_before or (key.expires_at is not None and key.expires_at < ends_before))
+        )
+        return list(islice(chosen, limit))
+
+    def _active(self, now: float, after: str = "") -> Iterator[KeyRecord]:
+        return (key for key in self._after(after) if status_at(key, now) == "active")
+
 
 class MemoryRevocations:
     """ports.Revocations. `kept` is what there is after the transaction, each with the revision it was recorded as."""
@@ -81,8 +120,30 @@ class MemoryRevocations:
         return count - len(self.kept)
 
 
+class MemoryAudit:
+    """ports.AuditReader."""
+
+    def __init__(self, records: Sequence[SealedRecord]) -> None:
+        self._records = records
+
+    async def standing(self) -> AuditStanding:
+        """Where it ends."""
+        head = _head_of(self._records)
+        return AuditStanding(head, head.seq)
+
+    async def page(self, chosen: AuditFilter, *, limit: int, after: int = 0) -> Sequence[SealedRecord]:
+        """Those wanted after a `seq`, oldest first."""
+        found = (sealed for sealed in self._records[after:] if _is_wanted(sealed.record, chosen))
+        return list(islice(found, limit))
+
+    async def last(self, chosen: AuditFilter, *, limit: int, before: int | None = None) -> Sequence[SealedRecord]:
+        """Those wanted before a `seq`, newest first."""
+        older = self._records if before is None else self._records[: before - 1]
+        return list(islice((sealed for sealed in reversed(older) if _is_wanted(sealed.record, chosen)), limit))
+
+
 class MemoryTransaction:
-    """ports.Transaction."""
+    """ports.Transaction and AuditedSnapshot."""
 
     def __init__(
         self,
@@ -90,59 +151,100 @@ class MemoryTransaction:
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
         revision: int,
+        records: Sequence[SealedRecord],
     ) -> None:
         self.apps = MemoryApps(apps)
         self.keys = MemoryKeys(keys)
         self.revocations = MemoryRevocations(revocations)
+        self.audit = MemoryAudit(records)
+        self.audit_head = _head_of(records)
         self.events: list[AuditEvent] = []
+        self.records: list[SealedRecord] = []
+        self.changes: list[tuple[float, Change]] = []
         self._revision = revision
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
+        if event.object_kind == "store":
+            raise ValueError("the store is nothing that workers remember; witness the event")
+        self._revision += 1
+        self.changes.append((event.at, Change(self._revision, event.object_kind, event.object_id)))
+        await self.witness(event)
+        return self._revision
+
+    async def witness(self, event: AuditEvent) -> None:
+        """Append the audit row alone."""
+        sealed = seal(self.audit_head, event)
+        self.audit_head = sealed.head
         self.events.append(event)
-        return self._revision + len(self.events)
+        self.records.append(sealed)
 
 
 class MemoryRegistry:
-    """ports.KeyStore, ChangeFeed, RevocationStore and Registry. `audit` is what was recorded, oldest first."""
+    """ports.KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader and StoreCare.
+
+    `audit` is what was recorded, oldest first.
+    """
 
     def __init__(self) -> None:
         self.audit: list[AuditEvent] = []
+        self.records: list[SealedRecord] = []
+        self._changes: list[tuple[float, Change]] = []
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
+        self._usage = MemoryUsage()
         self._pruned = 0
         self._turn = asyncio.Lock()
 
     async def read_key(self, key_id: str) -> KeyReading:
         """The key and its app as of one revision."""
         key = self._keys.get(key_id)
-        return KeyReading(len(self.audit), key, self._apps[key.app_id] if key else None)
+        return KeyReading(len(self._changes), key, self._apps[key.app_id] if key else None)
 
     async def current_revision(self) -> int:
         """The revision of the last change, 0 before the first."""
-        return len(self.audit)
+        return len(self._changes)
 
     async def changes_since(self, revision: int) -> ChangeBatch:
         """At most `MAX_BATCH` changes after `revision`; incomplete as in `SqlStore`."""
-        current = len(self.audit)
+        current = len(self._changes)
         if revision < self._pruned or revision > current:
             return ChangeBatch(current, is_complete=False)
-        # Every event of this store is a change, so event n has revision n.
-        events = self.audit[revision : revision + MAX_BATCH]
-        changes = tuple(
-            Change(number, event.object_kind, event.object_id) for number, event in enumerate(events, revision + 1)
-        )
+        changes = tuple(change for _, change in self._changes[revision : revision + MAX_BATCH])
         return ChangeBatch(changes[-1].revision if changes else current, changes)
 
     async def read_revocations(self, after: int) -> RevocationReading:
         """Those recorded after revision `after`; 0 for all."""
         found = tuple(entry for revision, entry in self._revocations if revision > after)
-        return RevocationReading(len(self.audit), found)
+        return RevocationReading(len(self._changes), found)
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """Add what a worker counted."""
+        self._usage.add(batch)
+        for key_id, (at, address) in batch.last_used.items():
+            key = self._keys.get(key_id)
+            if key is not None and (key.last_used_at is None or key.last_used_at <= at):
+                self._keys[key_id] = replace(key, last_used_at=at, last_used_address=address)
+
+    async def replace_digests(self, digests: Sequence[NewDigest]) -> None:
+        """Put digests under another pepper in place of those that are still what they were."""
+        for one in digests:
+            key = self._keys.get(one.key_id)
+            if key is not None and key.digest == one.old:
+                self._keys[key.id] = replace(key, digest=one.new, pepper_id=one.pepper_id)
+
+    async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
+        """How much keys were used, oldest first."""
+        return self._usage.sums(question, {key.id: key.app_id for key in self._keys.values()})
+
+    async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
+        """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
+        self._usage.prune(minutes_before, all_before)
 
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""
-        old = [number for number, event in enumerate(self.audit, 1) if event.at < before]
+        old = [change.revision for at, change in self._changes if at < before]
         gone = max(old, default=0) - self._pruned
         self._pruned += max(gone, 0)
         return max(gone, 0)
@@ -150,19 +252,21 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, len(self.audit))
+        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, 0, tuple(self.records))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
-            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self.audit))
+            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self._changes), self.records)
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
+            self.records.extend(transaction.records)
+            self._changes.extend(transaction.changes)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -174,3 +278,16 @@ def _put(written: Mapping[str, R | None], there: dict[str, R]) -> None:
             there.pop(object_id, None)
         else:
             there[object_id] = record
+
+
+def _head_of(records: Sequence[SealedRecord]) -> AuditHead:
+    return records[-1].head if records else GENESIS
+
+
+def _is_wanted(record: AuditRecord, chosen: AuditFilter) -> bool:
+    return (
+        (chosen.since is None or record.at >= chosen.since)
+        and chosen.actor in (None, record.actor)
+        and chosen.action in (None, record.action)
+        and chosen.object_id in (None, record.object_id)
+    )

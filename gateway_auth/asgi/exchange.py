@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SCOPE_KEY = "gateway_auth"
 
+_SWITCHED = 101
+"""The status of a WebSocket that was accepted, where no message tells one."""
 _BEGINNINGS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))
 # Names should be lower-case (ASGI), but servers pass on what apps send, and Django's are not.
 _OURS: Memo[bytes, bool] = Memo(lambda name: name.lower() == b"x-request-id", 1024, 64)
@@ -91,6 +93,10 @@ class Exchange(Struct, eq=False):
         if self.is_replaced or not is_beginning:
             return _nothing() if self.is_replaced else self.server_send(message)
         self.has_started = True
+        decision = self.decision
+        self.gate.usage.note(
+            decision.principal.key_id, decision.policy.id, message.get("status", _SWITCHED), self.reading.facts.client
+        )
         answer = dict(message)
         answer["headers"] = self._with_ours(message.get("headers", ()))
         return self.server_send(answer)
@@ -122,6 +128,8 @@ class Exchange(Struct, eq=False):
         gate = self.gate
         metadata_url = gate.metadata_url(self.server_scope, self.reading)
         outcome = deny_outcome(denial, gate.realm, self.request_id, metadata_url)
+        decision = self.decision
+        gate.usage.note(decision.principal.key_id, decision.policy.id, outcome.status, self.reading.facts.client)
         if self.server_scope["type"] == "websocket":
             await refuse_websocket(self.server_scope, self.server_send, outcome, denial.reason)
         else:

@@ -23,7 +23,7 @@ class Gate:
 
     __slots__ = (
         "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "passed", "reader", "realm",
-        "recorder", "running_loop",
+        "recorder", "running_loop", "usage",
     )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
@@ -34,6 +34,7 @@ class Gate:
         self.engine = gateway.engine
         self.recorder = gateway.recorder
         self.passed = gateway.recorder.passed
+        self.usage = gateway.usage
         self.realm = rules.realm
         self.guide = ResourceGuide(rules)
         self.max_body_bytes = rules.max_body_bytes

@@ -108,6 +108,9 @@ class GatewayAuth:
         facts, client_request_id = (reading.facts, reading.client_request_id) if reading else (None, "")
         gate.recorder.record(denial, facts, request_id, client_request_id)
         outcome = deny_outcome(denial, gate.realm, request_id, gate.metadata_url(scope, reading))
+        if denial.principal is not None and facts is not None:
+            policy_id = denial.policy.id if denial.policy is not None else ""
+            gate.usage.note(denial.principal.key_id, policy_id, outcome.status, facts.client)
         if scope["type"] == "websocket":
             await refuse_websocket(scope, send, outcome, denial.reason)
         else:

@@ -10,6 +10,7 @@ from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.bootstrap.books import Books
 from gateway_auth.bootstrap.measuring import measure
 from gateway_auth.bootstrap.posture import log_posture
 from gateway_auth.bootstrap.shared import Shared, TruthStore, open_shared
@@ -19,13 +20,14 @@ from gateway_auth.core.condition import Condition
 from gateway_auth.core.keyhash import PepperRing, fingerprinter, token_fingerprinter
 from gateway_auth.core.measures import Readings
 from gateway_auth.core.ruleset import RuleSet
-from gateway_auth.engine.api_key import KeyVerifier
+from gateway_auth.engine.api_key import KeyVerifier, nothing_to_note
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
 from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
+from gateway_auth.engine.usage import UsageTally
 from gateway_auth.ports import Clock, KeyStore, LimitStore, SlotStore
 
 
@@ -38,17 +40,21 @@ class Gateway:
         recorder: Recorder,
         keys: KeyVerifier,
         changes: ChangeFollower,
+        usage: UsageTally,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
+        books: Books | None = None,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
+        self.usage = usage
         self.tokens = tokens
         self.shared: Shared | None = None
         self.is_closed = False
         self.keys = keys
         self.changes = changes
         self._store = store
+        self._books = books
 
     def join(self, shared: Shared) -> None:
         """Take part in what is shared; it is closed with this gateway."""
@@ -74,6 +80,8 @@ class Gateway:
         """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
         self.is_closed = True
         await self.changes.stop()
+        if self._books is not None:
+            await self._books.stop()
         if self.tokens is not None:
             await self.tokens.close()
         if self.shared is not None:
@@ -87,6 +95,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
     configuration = load(source)
     store = SqlStore(configuration.store_url)
     clock = SystemClock()
+    books = Books(configuration, store, clock)
     shared = None
     try:
         shared = open_shared(configuration, store, clock)
@@ -102,6 +111,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             max_stale_seconds=configuration.max_stale_seconds,
             issuers=open_issuers(configuration.issuers, clock),
             owned_store=store,
+            books=books,
         )
     except BaseException:
         if shared is not None:
@@ -110,6 +120,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
         raise
     if shared is not None:
         gateway.join(shared)
+    books.start()
     log_posture(configuration)
     return gateway
 
@@ -127,8 +138,12 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     max_stale_seconds: float = 60.0,
     issuers: Sequence[IssuerSource] = (),
     owned_store: SqlStore | None = None,
+    books: Books | None = None,
 ) -> Gateway:
-    """Put a gateway together over any adapters, and start it. Without a `slot_store` requests are counted here."""
+    """Put a gateway together over any adapters, and start it. Without a `slot_store` requests are counted here.
+
+    `books` are closed with it; whoever made them starts them.
+    """
     cache = PrincipalCache(clock)
     fingerprint = fingerprinter(secrets.token_bytes(32))
     tokens = verifier = None
@@ -140,9 +155,11 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         verifier = tokens.verifier(changes)
     if rules.has_slots():
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
-    keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
+    on_proven = books.digests.note if books is not None else nothing_to_note
+    keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds, on_proven)
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), keys, changes, tokens, owned_store)
+    usage = books.usage if books is not None else UsageTally(clock.now())
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), keys, changes, usage, tokens, owned_store, books)
     try:
         await changes.start()
         if tokens is not None:

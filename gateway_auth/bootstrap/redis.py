@@ -142,7 +142,7 @@ class RedisParts:
         if configuration.encryption_key is None or seconds == 0:
             return None
         changes = RecentChanges(store, clock)
-        sealer = Sealer(configuration.encryption_key.reveal(), store_name(configuration.store_url))
+        sealer = Sealer(configuration.encryption_key.reveal(), _scope(configuration))
         keys = SharedKeyCache(store, self.connection, sealer, changes, clock, key_prefix=self._prefix, seconds=seconds)
         self.key_store, self.truth = keys, _Remembered(changes, store)
         return keys
@@ -167,6 +167,14 @@ class _Remembered:
         self.current_revision = changes.current_revision
         self.changes_since = changes.changes_since
         self.read_revocations = store.read_revocations
+
+
+def _scope(configuration: Configuration) -> str:
+    """What an entry of the shared cache is good for: this store, and the peppers its digests are verified with.
+
+    Else a digest read before the key was digested anew could outlive the pepper it needs.
+    """
+    return f"{store_name(configuration.store_url)} {configuration.peppers.name}"
 
 
 def store_name(url: str) -> str:

@@ -12,12 +12,13 @@ from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
 from gateway_auth.cli.doctor import doctor
 from gateway_auth.cli.init import init
-from gateway_auth.cli.key_states import keys
+from gateway_auth.cli.key_rotation import keys
 from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
 from gateway_auth.cli.serve import serve
 from gateway_auth.cli.store import store
 from gateway_auth.cli.tokens import tokens
+from gateway_auth.cli.webhooks import webhooks
 
 app = typer.Typer(
     name="gateway-auth",
@@ -46,6 +47,7 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 @apps.callback()
 @keys.callback()
 @tokens.callback()
+@webhooks.callback()
 @configuration.callback()
 @store.callback()
 def in_group(config: Config = "") -> None:
@@ -58,5 +60,6 @@ for command in (init, demo, serve, doctor):
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
+app.add_typer(webhooks, name="webhooks")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")

@@ -41,10 +41,16 @@ def revoke(key_id: KeyIdArgument, yes: Yes = False, config: Config = "", as_json
 
 
 @keys.command()
-def delete(key_id: KeyIdArgument, yes: Yes = False, config: Config = "", as_json: AsJson = False) -> None:
+def delete(
+    key_id: KeyIdArgument,
+    force: Annotated[bool, typer.Option("--force", help="Also when it was used within the last day.")] = False,
+    yes: Yes = False,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
     """Delete a key for good; the audit keeps its tombstone."""
     confirm(f"Delete key {key_id} for good?", yes=yes)
-    _change(config, lambda session: session.keys.delete(session.actor, key_id), "deleted", as_json)
+    _change(config, lambda session: session.keys.delete(session.actor, key_id, force=force), "deleted", as_json)
 
 
 @keys.command()

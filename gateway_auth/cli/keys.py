@@ -54,10 +54,11 @@ def create(  # noqa: PLR0913 - one parameter for each option
     async def create_for_app(session: Session) -> CreatedKey:
         return await session.keys.create(session.actor, (await session.find_app(app)).id, env, fields)
 
-    _tell_created(with_session(config, create_for_app), as_json)
+    tell_created(with_session(config, create_for_app), as_json)
 
 
-def _tell_created(created: CreatedKey, as_json: bool) -> None:
+def tell_created(created: CreatedKey, as_json: bool) -> None:
+    """Print a new key, this once."""
     view = key_view(created.record, time.time())
     if as_json:
         tell_json({"key": created.text, **view})

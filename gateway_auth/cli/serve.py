@@ -97,15 +97,17 @@ def _resolve_status(configuration: Configuration) -> tuple[str, int] | None:
 
 
 def _open_store(configuration: Configuration) -> None:
-    """Raises StoreError, in words for a person, where every worker would fail."""
+    """Raises StoreError or ConfigError, in words for a person, where every worker would fail."""
     import asyncio
 
     from gateway_auth.adapters.sql import SqlStore
+    from gateway_auth.cli.peppers import refuse_unverifiable
 
     async def open_and_close() -> None:
         store = SqlStore(configuration.store_url)
         try:
             await store.open()
+            await refuse_unverifiable(store, configuration)
         finally:
             await store.close()
 

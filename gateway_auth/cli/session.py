@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -37,12 +38,16 @@ class Session:
     """The use cases over one store. `actor` is who the audit says has acted."""
 
     def __init__(self, configuration: Configuration, store: SqlStore) -> None:
+        from gateway_auth.adapters.sql.outbox import SqlOutbox
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.lifecycle.apps import ManageApps
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
+        from gateway_auth.lifecycle.review import ReviewKeys
         from gateway_auth.lifecycle.tokens import ManageTokens
+        from gateway_auth.lifecycle.usage import ReviewUsage
+        from gateway_auth.lifecycle.webhooks import ManageWebhooks
 
         rules = configuration.rules
         clock, random = SystemClock(), SystemRandom()
@@ -56,7 +61,17 @@ class Session:
             key_format=rules.key_format,
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
+            max_active_per_app=configuration.api_keys.max_active_per_app,
         )
+        self.review = ReviewKeys(
+            registry,
+            clock,
+            unused_after_days=configuration.api_keys.unused_after_days,
+            rotate_after_days=configuration.api_keys.rotate_after_days,
+        )
+        self.usage = ReviewUsage(store, clock)
+        known = [webhook.id for webhook in configuration.webhooks]
+        self.webhooks = ManageWebhooks(SqlOutbox(store), clock, random, known)
         self.key_format = rules.key_format
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))
@@ -104,8 +119,8 @@ def with_session(config: str, use: Callable[[Session], Awaitable[T]]) -> T:
     return asyncio.run(open_and_use())
 
 
-def actor() -> str:
-    """`cli:` and the user this process runs as, which no environment variable can claim to be another."""
+def actor() -> Actor:
+    """The user this process runs as, which no environment variable can claim to be another."""
     try:
         from pwd import getpwuid
 
@@ -113,4 +128,4 @@ def actor() -> str:
     except (ImportError, KeyError):
         # A container's user often has no name.
         name = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return f"cli:{name}"
+    return Actor(kind="cli", name=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway_auth.config.addresses import absolute_store_url, parse_listen, socket_path
 from gateway_auth.config.advice import find_warnings
@@ -15,6 +15,7 @@ from gateway_auth.config.configuration import (
     ForwardAuthSettings,
     IssuerSettings,
     RedisSettings,
+    WebhookSettings,
 )
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
@@ -43,7 +44,8 @@ __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
     """The configuration of tables in which no problem was found."""
     gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
-    if gateway is None or store is None or api_keys is None or keyring.pepper is None:
+    usage = examined.usage.table
+    if gateway is None or store is None or api_keys is None or usage is None or keyring.pepper is None:
         raise AssertionError("compiled although there are problems")
     routes = [piece.table for piece in examined.routes if piece.table is not None]
     issuers = tuple(
@@ -80,10 +82,21 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             cache_seconds=api_keys.cache_seconds,
             max_lifetime_days=api_keys.max_lifetime_days,
             unused_after_days=api_keys.unused_after_days,
+            rotate_after_days=api_keys.rotate_after_days,
+            max_active_per_app=api_keys.max_active_per_app,
         ),
+        usage_days=usage.keep_days,
+        webhooks=tuple(_compile_webhooks(examined, keyring)),
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
+
+
+def _compile_webhooks(examined: Examined, keyring: Keyring) -> Iterator[WebhookSettings]:
+    for piece, secret in zip(examined.webhooks, keyring.of_webhooks, strict=True):
+        if piece.table is not None and secret is not None:
+            table = piece.table
+            yield WebhookSettings(id=table.id, url=table.url, secret=secret, events=tuple(table.events))
 
 
 def _compile_redis(redis: RedisTable) -> RedisSettings:

@@ -22,6 +22,8 @@ class ApiKeySettings(Struct, frozen=True, kw_only=True):
     cache_seconds: int = 30
     max_lifetime_days: int = 0
     unused_after_days: int = 90
+    rotate_after_days: int = 0
+    max_active_per_app: int = 0
 
 
 class IntrospectionSettings(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,15 @@ class IntrospectionSettings(Struct, frozen=True, kw_only=True):
     client_secret: Secret
     cache_seconds: int = 30
     negative_cache_seconds: int = 5
+
+
+class WebhookSettings(Struct, frozen=True, kw_only=True):
+    """Somebody who is told of events; `secret` is the key they are signed with."""
+
+    id: str
+    url: str
+    secret: Secret
+    events: tuple[str, ...]
 
 
 class IssuerSettings(Struct, frozen=True, kw_only=True):
@@ -112,6 +123,8 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     store_url: str
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
+    usage_days: int = 90
+    webhooks: tuple[WebhookSettings, ...] = ()
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
     forward_auth: ForwardAuthSettings | None = None

@@ -11,6 +11,7 @@ from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.problems import problem
 from gateway_auth.config.schema_issuers import IssuerTable, has_keys
 from gateway_auth.config.schema_routes import RouteTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.routes import find_conflicts
 from gateway_auth.errors import Problem
@@ -20,6 +21,7 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
     """Every contradiction among the pieces that fit the schema."""
     return [
         *_repeated_ids(examined.routes),
+        *_repeated_ids(examined.webhooks),
         *_unreachable(examined.routes),
         *_unverifiable(examined.routes, examined.issuers),
         *_impassable(examined.routes, examined.issuers),
@@ -30,16 +32,17 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
     ]
 
 
-def _repeated_ids(routes: list[Piece[RouteTable]]) -> list[Problem]:
+def _repeated_ids(named: list[Piece[RouteTable]] | list[Piece[WebhookTable]]) -> list[Problem]:
     seen: dict[str, int] = {}
     problems = []
-    for piece in routes:
+    for piece in named:
         if piece.table is None:
             continue
         position = int(piece.path[1])
         first = seen.setdefault(piece.table.id, position)
         if first != position:
-            problems.append(problem((*piece.path, "id"), f'"{piece.table.id}" is the id of routes[{first}] already'))
+            message = f'"{piece.table.id}" is the id of {piece.path[0]}[{first}] already'
+            problems.append(problem((*piece.path, "id"), message))
     return problems
 
 

@@ -9,11 +9,12 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
-from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable
+from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable, UsageTable
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.shape import Path
 from gateway_auth.config.values import check_name
 from gateway_auth.core.roles import parse_role
@@ -43,8 +44,10 @@ class Examined(Struct):
     store: Piece[StoreTable]
     secrets: Piece[SecretsTable]
     api_keys: Piece[ApiKeysTable]
+    usage: Piece[UsageTable]
     redis: Piece[RedisTable] | None
     forward_auth: Piece[ForwardAuthTable] | None
+    webhooks: list[Piece[WebhookTable]]
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
     plans: dict[str, Piece[PlanTable]]
@@ -63,10 +66,12 @@ def examine(tables: dict[str, object]) -> Examined:
         store=_section(StoreTable, tables, "store", problems),
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
+        usage=_section(UsageTable, tables, "usage", problems),
         redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
         forward_auth=None
         if forward_auth is None
         else _salvage(ForwardAuthTable, forward_auth, ("forward_auth",), problems),
+        webhooks=_list(WebhookTable, tables, "webhooks", problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
         plans=_plans(tables, problems),

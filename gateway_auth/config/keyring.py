@@ -15,6 +15,7 @@ from gateway_auth.config.secret import (
     check_mac_secret,
     check_pepper,
     check_reference,
+    check_webhook_secret,
     resolve,
 )
 from gateway_auth.config.shape import Path as KeyPath
@@ -29,12 +30,13 @@ class IssuerSecrets(Struct):
 
 
 class Keyring(Struct):
-    """What was found. `pepper` is None only where a problem says why. `of_issuers` stand in the order written."""
+    """What was found. `pepper` is None only where a problem says why. Of issuers and webhooks: in their order."""
 
     pepper: Secret | None
     previous_peppers: tuple[Secret, ...]
     encryption_key: Secret | None
     of_issuers: tuple[IssuerSecrets, ...] = ()
+    of_webhooks: tuple[Secret | None, ...] = ()
 
 
 def open_keyring(
@@ -54,6 +56,10 @@ def open_keyring(
         tuple(
             finder.of_issuer(_table(issuer), ("issuers", position))
             for position, issuer in enumerate(_items(tables.get("issuers")))
+        ),
+        tuple(
+            finder.fetch(_table(webhook).get("secret"), ("webhooks", position, "secret"), check_webhook_secret)
+            for position, webhook in enumerate(_items(tables.get("webhooks")))
         ),
     )
     return keyring, finder.problems

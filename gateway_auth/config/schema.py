@@ -14,6 +14,7 @@ from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
 from gateway_auth.config.schema_tls import TlsTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
@@ -183,6 +184,17 @@ class SecretsTable(Table):
     )
 
 
+class UsageTable(Table):
+    """How much each key is used."""
+
+    keep_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="How long usage is kept: two days by the minute, then by the hour.",
+    )
+
+
 class ApiKeysTable(Table):
     """API keys."""
 
@@ -200,6 +212,13 @@ class ApiKeysTable(Table):
     unused_after_days: int = Field(
         default=90, ge=1, le=36500, description="A key not used for so long counts as unused."
     )
+    rotate_after_days: int = Field(
+        default=0, ge=0, le=36500, description="A key older than this is due for rotation; 0 is no age."
+    )
+    max_active_per_app: int = Field(
+        default=0, ge=0, le=100_000,
+        description="How many active keys an app may have; 0 is any number. Keys being replaced do not count.",
+    )  # fmt: skip
 
     @field_validator("headers")
     @classmethod
@@ -225,6 +244,8 @@ class Document(Table):
         description="Answers at `/.gateway/authorize` for a proxy that asks before it forwards. With this table routes "
         "need no upstream; without it the endpoint answers all the same, and every route needs one.",
     )
+    usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
+    webhooks: list[WebhookTable] = Field(default=[], description="Who is told of what happens.")
     issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
     roles: dict[str, list[GrantedScope]] = Field(
         default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",

@@ -13,12 +13,17 @@ from typing import NoReturn
 
 from gateway_auth.core.keyhash import explain_weak_pepper
 from gateway_auth.core.weak_secrets import explain_weak_secret
+from gateway_auth.core.webhook import parse_secret
 
 MAX_SECRET_BYTES = 65536
 ENCRYPTION_KEY_BYTES = 32
 HOW_TO_REFER = 'write "env:NAME" or "file:PATH"; a secret itself does not belong into the configuration'
 HOW_TO_MAKE_PEPPER = (
     'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))", or let `gateway-auth init` do it'
+)
+HOW_TO_MAKE_WEBHOOK_SECRET = (
+    "make one with: python -c \"import base64, secrets; print('whsec_' + "
+    'base64.b64encode(secrets.token_bytes(32)).decode())"'
 )
 HOW_TO_MAKE_KEY = (
     'make one with: python -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())"'
@@ -142,6 +147,14 @@ def check_client_secret(secret: Secret) -> Secret:
     if not stripped.isascii():
         raise ValueError("the client secret must be ASCII; copy it as the issuer shows it")
     return Secret(stripped)
+
+
+def check_webhook_secret(secret: Secret) -> Secret:
+    """The key that `whsec_…` stands for. Raises ValueError."""
+    try:
+        return Secret(parse_secret(secret.reveal().strip()))
+    except ValueError as error:
+        raise ValueError(f"{error}; {HOW_TO_MAKE_WEBHOOK_SECRET}") from None
 
 
 def check_encryption_key(secret: Secret) -> Secret:

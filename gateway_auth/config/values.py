@@ -21,6 +21,7 @@ from gateway_auth.core.scopes import parse_demanded, parse_granted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _REALM = re.compile(r"[\x20-\x7E]{1,64}")
+_EVENT = re.compile(r"\*|[a-z_]{1,32}\.(?:\*|[a-z_]{1,32})")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 
 
@@ -35,6 +36,13 @@ def check_realm(text: str) -> str:
     """A realm goes into a quoted string of a header."""
     if not _REALM.fullmatch(text) or '"' in text or "\\" in text:
         raise ValueError("must be 1 to 64 printable ASCII characters without quote or backslash")
+    return text
+
+
+def check_event_pattern(text: str) -> str:
+    """`*`, `key.*` or `key.rotate`."""
+    if not _EVENT.fullmatch(text):
+        raise ValueError('must be the name of an event, "key.rotate", or "key.*", or "*"')
     return text
 
 
@@ -162,6 +170,7 @@ Network = Annotated[str, _checked(check_network)]
 Proxy = Annotated[str, _checked(check_proxy)]
 Referrer = Annotated[str, _checked(check_referrer)]
 RateText = Annotated[str, _checked(check_rate)]
+EventPattern = Annotated[str, _checked(check_event_pattern)]
 Prefix = Annotated[str, _checked(check_prefix)]
 Template = Annotated[str, _checked(check_template)]
 Method = Annotated[str, _checked(check_method)]

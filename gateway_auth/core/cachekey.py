@@ -62,8 +62,8 @@ def partitions_of(bys: tuple[LimitBy, ...], principal: Principal, client: Addres
     """
     partitions: list[str | int] = []
     for by in bys:
-        if by == "key" and principal.key_id is not None:
-            partitions.append(principal.key_id)
+        if by == "key" and principal.key_counted_as is not None:
+            partitions.append(principal.key_counted_as)
         elif by == "app" and principal.app_id is not None:
             partitions.append(principal.app_counted_as or _app_of(principal, principal.app_id))
         elif by == "address":

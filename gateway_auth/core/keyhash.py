@@ -27,11 +27,14 @@ def explain_weak_pepper(pepper: bytes) -> str | None:
 class PepperRing:
     """The current pepper makes digests; it and the previous ones verify."""
 
-    __slots__ = ("_peppers", "current_id")
+    __slots__ = ("_peppers", "current_id", "ids", "name")
 
     def __init__(self, current: bytes, previous: Sequence[bytes] = ()) -> None:
         self._peppers = {pepper_id(pepper): pepper for pepper in (*previous, current)}
         self.current_id = pepper_id(current)
+        self.ids = frozenset(self._peppers)
+        self.name = " ".join(sorted(self.ids))
+        """Tells rings apart that verify different digests. Reveals nothing of a pepper."""
 
     def digest(self, presented: bytes) -> bytes:
         """The digest to store, under the current pepper."""

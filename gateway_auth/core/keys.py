@@ -70,6 +70,8 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     rotated_from: str | None = None
     retires_at: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    family: str | None = None
+    """The key this one descends from by rotations, None for the first: limits count them together."""
 
     def __repr__(self) -> str:
         return f"KeyRecord(id={self.id!r}, app_id={self.app_id!r}, status={self.status!r})"
@@ -223,5 +225,6 @@ def _principal(record: KeyRecord, app: AppRecord, scopes_of: dict[str, tuple[str
         roles=frozenset(record.roles),
         app_id=app.id,
         key_id=record.id,
+        key_counted_as=record.family or record.id,
         display_name=record.name or app.name,
     )

@@ -23,8 +23,9 @@ class Principal(Struct, frozen=True, eq=False):
 
     `scopes` are as granted, roles expanded; `granted` answers what they cover. `subject` is the app's owner, or
     the app where none is named. `claims` are the verified claims of a bearer token, empty for an API key; `issuer_id`
-    names its issuer, as subjects and apps of different issuers may be called alike. The last two are how limits name
-    subject and app: spelled by `core.cachekey` when first asked for, and kept.
+    names its issuer, as subjects and apps of different issuers may be called alike. The last three are how limits name
+    key, subject and app. A key counts as the one it was first rotated from; the other two are spelled by
+    `core.cachekey` when first asked for, and kept.
     """
 
     subject: str
@@ -39,6 +40,7 @@ class Principal(Struct, frozen=True, eq=False):
     claims: Mapping[str, object]
     identity_headers: HeaderList
     issuer_id: str | None = None
+    key_counted_as: str | None = None
     counted_as: str = ""
     app_counted_as: str = ""
 
@@ -56,6 +58,7 @@ def build_principal(
     roles: frozenset[str],
     app_id: str | None = None,
     key_id: str | None = None,
+    key_counted_as: str | None = None,
     display_name: str = "",
     claims: Mapping[str, object] | None = None,
     issuer_id: str | None = None,
@@ -84,6 +87,7 @@ def build_principal(
         claims=claims or {},
         identity_headers=tuple(headers),
         issuer_id=issuer_id,
+        key_counted_as=key_counted_as or key_id,
     )
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.config import Configuration
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keys import AppRecord
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.create_key import CreatedKey
@@ -13,7 +14,7 @@ from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
 from gateway_auth.ports import Clock, Registry
 
-ACTOR = "demo"
+ACTOR = Actor(kind="system", name="demo")
 DAY_SECONDS = 86400
 ELSEWHERE = "192.0.2.0/24"
 """A network for documentation (RFC 5737), from which no request ever comes."""
@@ -50,7 +51,7 @@ class DaysAgo(SystemClock):
 async def make_keys(registry: Registry, configuration: Configuration) -> dict[str, DemoKey]:
     """Fresh keys by name. Apps of an earlier demo in the same store go, with their keys; nothing else does."""
     apps = ManageApps(registry, SystemClock(), SystemRandom(), configuration.rules.plans)
-    for old in [app async for app in apps.iterate() if app.created_by == ACTOR]:
+    for old in [app async for app in apps.iterate() if app.created_by == str(ACTOR)]:
         await apps.delete(ACTOR, old.id)
     shop = await apps.create(ACTOR, AppFields(name="shop", owner="shop@example.com", project="demo"))
     trial = await apps.create(ACTOR, AppFields(name="trial", project="demo", plan="trial"))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hmac import compare_digest
 
 from gateway_auth.core.keyhash import PepperRing
-from gateway_auth.core.keys import VerifiedKey, compile_key
+from gateway_auth.core.keys import KeyRecord, VerifiedKey, compile_key
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.changes import ChangeFollower
 from gateway_auth.engine.principal_cache import CachedKey, PrincipalCache
@@ -30,10 +30,15 @@ class Invalid:
 INVALID = Invalid()
 
 
+def nothing_to_note(_record: KeyRecord, _presented: bytes) -> None:
+    """For a verifier whose store takes no new digests."""
+
+
 class KeyVerifier:
     """Answers who a presented key is. `recall` never waits; `verify` asks the store.
 
     `hits` are presented keys that were in memory, `misses` those that had to be read.
+    `on_proven` is told of a key and its text when that was compared with the digest, not when it is remembered.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class KeyVerifier:
         fingerprint: Callable[[bytes], bytes],
         clock: Clock,
         cache_seconds: float,
+        on_proven: Callable[[KeyRecord, bytes], None] = nothing_to_note,
     ) -> None:
         self.hits = self.misses = 0
         self._rules = rules
@@ -58,6 +64,7 @@ class KeyVerifier:
         self._fingerprint = fingerprint
         self._monotonic, self._now = clock.monotonic, clock.now
         self._cache_seconds = cache_seconds
+        self._on_proven = on_proven
         self._flight: SingleFlight[tuple[str, int], CachedKey | None] = SingleFlight()
         self._reads = asyncio.Semaphore(MAX_STORE_READS)
 
@@ -164,4 +171,5 @@ class KeyVerifier:
         if not self._peppers.verify(presented, record.digest, record.pepper_id):
             return INVALID
         entry.fingerprint = self._fingerprint(presented)
+        self._on_proven(record, presented)
         return entry.key

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keys import AppRecord
 from gateway_auth.errors import InvalidInput, NotFound
 from gateway_auth.lifecycle.events import app_event, key_event
@@ -28,7 +29,7 @@ class AppFields(Struct, frozen=True, kw_only=True):
 class ManageApps:
     """Apps, one operation per method. `plans` are the names the configuration defines.
 
-    `actor` says who acts, for the audit: `cli:alice`. Every method raises StoreUnavailable for an outage,
+    `actor` says who acts, for the audit. Every method raises StoreUnavailable for an outage,
     NotFound for an unknown id, InvalidInput for a value that cannot be.
     """
 
@@ -38,11 +39,11 @@ class ManageApps:
         self._random = random
         self._plans = plans
 
-    async def create(self, actor: str, fields: AppFields) -> AppRecord:
+    async def create(self, actor: Actor, fields: AppFields) -> AppRecord:
         """A new, active app. Its name is required and need not be unique."""
         async with self._registry.transaction() as transaction:
             now = self._clock.now()
-            blank = AppRecord(id=new_id("app", self._random), name="", created_at=int(now), created_by=actor)
+            blank = AppRecord(id=new_id("app", self._random), name="", created_at=int(now), created_by=str(actor))
             app = self._with_fields(blank, fields)
             check_text("name", app.name, may_be_empty=False)
             await transaction.apps.save(app)
@@ -68,21 +69,21 @@ class ManageApps:
                 yield app
             page = await self.page(limit=MAX_PAGE, after=page[-1].id) if len(page) == MAX_PAGE else ()
 
-    async def update(self, actor: str, app_id: str, fields: AppFields) -> AppRecord:
+    async def update(self, actor: Actor, app_id: str, fields: AppFields) -> AppRecord:
         """Set the fields given."""
         async with self._registry.transaction() as transaction:
             before = await existing_app(transaction, app_id)
             return await self._save(transaction, actor, "update", before, self._with_fields(before, fields))
 
-    async def disable(self, actor: str, app_id: str) -> AppRecord:
+    async def disable(self, actor: Actor, app_id: str) -> AppRecord:
         """Stop all keys of the app until it is enabled again. Nothing happens to one that is disabled."""
         return await self._set_status(actor, "disable", app_id, "disabled")
 
-    async def enable(self, actor: str, app_id: str) -> AppRecord:
+    async def enable(self, actor: Actor, app_id: str) -> AppRecord:
         """Let its keys work again, each as its own status says. Nothing happens to one that is active."""
         return await self._set_status(actor, "enable", app_id, "active")
 
-    async def delete(self, actor: str, app_id: str) -> AppRecord:
+    async def delete(self, actor: Actor, app_id: str) -> AppRecord:
         """Delete the app and all its keys for good; the audit keeps a tombstone of each."""
         async with self._registry.transaction() as transaction:
             app = await existing_app(transaction, app_id)
@@ -96,14 +97,14 @@ class ManageApps:
         return app
 
     async def _set_status(
-        self, actor: str, action: str, app_id: str, status: Literal["active", "disabled"]
+        self, actor: Actor, action: str, app_id: str, status: Literal["active", "disabled"]
     ) -> AppRecord:
         async with self._registry.transaction() as transaction:
             before = await existing_app(transaction, app_id)
             return await self._save(transaction, actor, action, before, replace(before, status=status))
 
     async def _save(
-        self, transaction: Transaction, actor: str, action: str, before: AppRecord, after: AppRecord
+        self, transaction: Transaction, actor: Actor, action: str, before: AppRecord, after: AppRecord
     ) -> AppRecord:
         if after != before:
             await transaction.apps.save(after)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keyformat import KEY_IDS, SECRETS, KeyFormat, MintedKey
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import KeyRecord
@@ -37,7 +38,7 @@ class KeyMint:
         """Text and id, from chance alone."""
         return self._format.mint(environment, self._random.below(KEY_IDS), self._random.below(SECRETS))
 
-    def blank(self, app_id: str, environment: Literal["live", "test"], actor: str, now: float) -> KeyRecord:
+    def blank(self, app_id: str, environment: Literal["live", "test"], actor: Actor, now: float) -> KeyRecord:
         """The record of a key that is not drawn yet: what it will be whatever its fields are."""
         return KeyRecord(
             id="",
@@ -46,7 +47,7 @@ class KeyMint:
             digest=b"",
             pepper_id=self._peppers.current_id,
             created_at=int(now),
-            created_by=actor,
+            created_by=str(actor),
         )
 
     def with_fields(self, blank: KeyRecord, fields: KeyFields, now: float) -> KeyRecord:

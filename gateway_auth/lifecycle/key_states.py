@@ -6,7 +6,10 @@ from msgspec.structs import replace
 
 from gateway_auth.core.keys import Grant, KeyRecord, status_at
 from gateway_auth.errors import Conflict, InvalidInput
-from gateway_auth.lifecycle.input import MAX_GRANTS
+from gateway_auth.lifecycle.input import MAX_GRANTS, format_time
+
+IN_USE_SECONDS = 86400
+"""A key used within so long counts as in use."""
 
 
 def disabled(key: KeyRecord, _now: float) -> KeyRecord:
@@ -16,13 +19,11 @@ def disabled(key: KeyRecord, _now: float) -> KeyRecord:
 
 
 def enabled(key: KeyRecord, now: float) -> KeyRecord:
-    """Only what a person disabled comes back: not what is over."""
+    """Not what is over, but also what a rotation ended or was about to end: then both keys go on."""
     refuse_revoked(key)
     if status_at(key, now) == "expired":
         raise Conflict(f"key {key.id} has expired; update its expiry or create a new key")
-    if key.retires_at is not None and now >= key.retires_at:
-        raise Conflict(f"key {key.id} was replaced by rotation; use the newer key or create one")
-    return replace(key, status="active")
+    return replace(key, status="active", retires_at=None)
 
 
 def revoked(key: KeyRecord, _now: float) -> KeyRecord:
@@ -38,6 +39,16 @@ def granted(key: KeyRecord, scope: str, expires_at: int, now: float) -> KeyRecor
     if len(ends) > MAX_GRANTS:
         raise InvalidInput("scope", f"the key has {MAX_GRANTS} grants; wait for one to end")
     return replace(key, grants=tuple(Grant(name, end) for name, end in ends.items()))
+
+
+def refuse_in_use(key: KeyRecord, now: float) -> None:
+    """Before a deletion, which takes back nothing and tells nobody: whoever uses the key would find out."""
+    if key.last_used_at is not None and now - key.last_used_at < IN_USE_SECONDS:
+        where = f" from {key.last_used_address}" if key.last_used_address else ""
+        raise Conflict(
+            f"key {key.id} was used at {format_time(key.last_used_at)}{where}, within the last day;"
+            " disable it first and see who complains, or force the deletion"
+        )
 
 
 def refuse_revoked(key: KeyRecord) -> None:

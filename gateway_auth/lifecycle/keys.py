@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
-from gateway_auth.core.keys import KeyRecord
+from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.errors import Conflict, InvalidInput, NotFound
 from gateway_auth.lifecycle.apps import existing_app
 from gateway_auth.lifecycle.create_key import CreatedKey, KeyMint
@@ -19,18 +20,20 @@ from gateway_auth.lifecycle.input import (
     check_scope,
     parse_duration,
 )
-from gateway_auth.lifecycle.key_fields import KeyFields, with_fields
-from gateway_auth.lifecycle.key_states import disabled, enabled, granted, refuse_revoked, revoked
+from gateway_auth.lifecycle.key_fields import KeyFields, default_expiry, with_fields
+from gateway_auth.lifecycle.key_states import disabled, enabled, granted, refuse_in_use, refuse_revoked, revoked
+from gateway_auth.lifecycle.rotation import DEFAULT_OVERLAP, RotatedKey, parse_overlap, retired, successor
 from gateway_auth.lifecycle.verify_key import KeyCheck, check_key
 from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
 
 _DRAWS = 8
+_AS_BEFORE = KeyFields()
 
 
 class ManageKeys:
     """Keys, one operation per method.
 
-    `actor` says who acts, for the audit: `cli:alice`. Every method raises StoreUnavailable for an outage,
+    `actor` says who acts, for the audit. Every method raises StoreUnavailable for an outage,
     NotFound for an unknown id, InvalidInput for a value that cannot be, Conflict where the state forbids it.
     """
 
@@ -43,26 +46,52 @@ class ManageKeys:
         key_format: KeyFormat,
         peppers: PepperRing,
         max_lifetime_days: int = 0,
+        max_active_per_app: int = 0,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._format = key_format
         self._peppers = peppers
         self._mint = KeyMint(random, key_format, peppers, max_lifetime_days)
+        self._max_active = max_active_per_app
 
-    async def create(self, actor: str, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
+    async def create(self, actor: Actor, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
         """A new, active key of an active app. The answer is the only place its secret exists."""
         checked_environment = check_environment(environment)
         async with self._registry.transaction() as transaction:
             now = self._clock.now()
             app = await existing_app(transaction, app_id)
-            if app.status != "active":
-                raise Conflict(f"app {app.id} is disabled; enable it before creating keys")
+            _refuse_disabled(app)
+            await self._refuse_too_many(transaction, app.id, now)
             blank = self._mint.blank(app.id, checked_environment, actor, now)
             created = await self._draw(transaction, self._mint.with_fields(blank, fields, now))
             await transaction.keys.save(created.record)
             await transaction.record(key_event(now, actor, "create", None, created.record))
         return created
+
+    async def rotate(
+        self, actor: Actor, key_id: str, *, overlap: str = DEFAULT_OVERLAP, fields: KeyFields = _AS_BEFORE
+    ) -> RotatedKey:
+        """A second key with the same rights, while the first goes on working for the overlap (`7d`, `0`: not at all).
+
+        `fields` are what is to differ. The answer is the only place the new secret exists.
+        """
+        seconds = parse_overlap(overlap)
+        async with self._registry.transaction() as transaction:
+            now = self._clock.now()
+            before = await _existing_key(transaction, key_id)
+            after = retired(before, now, seconds)
+            app = await existing_app(transaction, before.app_id)
+            _refuse_disabled(app)
+            blank = self._mint.blank(before.app_id, before.environment, actor, now)
+            latest = default_expiry(blank.created_at, self._mint.max_lifetime_days)
+            heir = with_fields(successor(before, blank, now, latest), fields, now, self._mint.max_lifetime_days)
+            created = await self._draw(transaction, heir)
+            await transaction.keys.save(after)
+            await transaction.record(key_event(now, actor, "rotate", before, after))
+            await transaction.keys.save(created.record)
+            await transaction.record(key_event(now, actor, "create", None, created.record))
+        return RotatedKey(created, after)
 
     async def get(self, key_id: str) -> KeyRecord:
         """The key."""
@@ -86,7 +115,7 @@ class ManageKeys:
             is_last = len(page) < MAX_PAGE
             page = () if is_last else await self.page(limit=MAX_PAGE, after=page[-1].id, app_id=app_id)
 
-    async def update(self, actor: str, key_id: str, fields: KeyFields) -> KeyRecord:
+    async def update(self, actor: Actor, key_id: str, fields: KeyFields) -> KeyRecord:
         """Set the fields given, also of a disabled or expired key."""
 
         def updated(key: KeyRecord, now: float) -> KeyRecord:
@@ -95,19 +124,25 @@ class ManageKeys:
 
         return await self._change(actor, "update", key_id, updated)
 
-    async def disable(self, actor: str, key_id: str) -> KeyRecord:
+    async def disable(self, actor: Actor, key_id: str) -> KeyRecord:
         """Stop the key until it is enabled again. Nothing happens to one that is disabled."""
         return await self._change(actor, "disable", key_id, disabled)
 
-    async def enable(self, actor: str, key_id: str) -> KeyRecord:
-        """Let a disabled key work again. Nothing happens to one that is active."""
-        return await self._change(actor, "enable", key_id, enabled)
+    async def enable(self, actor: Actor, key_id: str) -> KeyRecord:
+        """Let a disabled key work again, also one that a rotation ended. Nothing happens to one that is active."""
+        async with self._registry.transaction() as transaction:
+            before = await _existing_key(transaction, key_id)
+            now = self._clock.now()
+            after = enabled(before, now)
+            if after != before:
+                await self._refuse_too_many(transaction, before.app_id, now)
+            return await _save(transaction, actor, "enable", before, after, now)
 
-    async def revoke(self, actor: str, key_id: str) -> KeyRecord:
+    async def revoke(self, actor: Actor, key_id: str) -> KeyRecord:
         """Stop the key for good; it stays listed. Nothing happens to one that is revoked."""
         return await self._change(actor, "revoke", key_id, revoked)
 
-    async def grant(self, actor: str, key_id: str, scope: str, expires_in: str) -> KeyRecord:
+    async def grant(self, actor: Actor, key_id: str, scope: str, expires_in: str) -> KeyRecord:
         """Add a scope for a time, or prolong it: a grant that ends later stays. Ended grants are dropped."""
         checked_scope = check_scope(scope)
         seconds = parse_duration("expires_in", expires_in)
@@ -117,18 +152,29 @@ class ManageKeys:
             actor, "grant", key_id, lambda key, now: granted(key, checked_scope, int(now) + seconds, now)
         )
 
-    async def delete(self, actor: str, key_id: str) -> KeyRecord:
-        """Delete the key for good; the audit keeps its tombstone."""
+    async def delete(self, actor: Actor, key_id: str, *, force: bool = False) -> KeyRecord:
+        """Delete the key for good; the audit keeps its tombstone. `force`: also one that is still in use."""
         async with self._registry.transaction() as transaction:
             key = await _existing_key(transaction, key_id)
+            now = self._clock.now()
+            if not force:
+                refuse_in_use(key, now)
             await transaction.keys.delete(key.id)
-            await transaction.record(key_event(self._clock.now(), actor, "delete", key, None))
+            await transaction.record(key_event(now, actor, "delete", key, None))
         return key
 
     async def verify(self, presented_key: str) -> KeyCheck:
         """What a text is, for operators: one of our keys or not, the secret right or not, the key's state."""
         async with self._registry.reading() as snapshot:
             return await check_key(snapshot, presented_key, self._format, self._peppers)
+
+    async def _refuse_too_many(self, transaction: Transaction, app_id: str, now: float) -> None:
+        most = self._max_active
+        if most and await transaction.keys.count_active(app_id, now=now, at_most=most) >= most:
+            raise Conflict(
+                f"app {app_id} has {most} active keys, as many as api_keys.max_active_per_app allows;"
+                " rotate, disable or revoke one"
+            )
 
     async def _draw(self, transaction: Transaction, record: KeyRecord) -> CreatedKey:
         for _ in range(_DRAWS):
@@ -138,16 +184,27 @@ class ManageKeys:
         raise Conflict("no free key id was drawn; the random source repeats itself")
 
     async def _change(
-        self, actor: str, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]
+        self, actor: Actor, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]
     ) -> KeyRecord:
         async with self._registry.transaction() as transaction:
             before = await _existing_key(transaction, key_id)
             now = self._clock.now()
             after = change(before, now)
-            if after != before:
-                await transaction.keys.save(after)
-                await transaction.record(key_event(now, actor, action, before, after))
-        return after
+            return await _save(transaction, actor, action, before, after, now)
+
+
+async def _save(
+    transaction: Transaction, actor: Actor, action: str, before: KeyRecord, after: KeyRecord, now: float
+) -> KeyRecord:
+    if after != before:
+        await transaction.keys.save(after)
+        await transaction.record(key_event(now, actor, action, before, after))
+    return after
+
+
+def _refuse_disabled(app: AppRecord) -> None:
+    if app.status != "active":
+        raise Conflict(f"app {app.id} is disabled; enable it before creating keys")
 
 
 async def _existing_key(snapshot: Snapshot, key_id: str) -> KeyRecord:

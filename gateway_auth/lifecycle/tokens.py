@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.credential import MAX_CREDENTIAL_BYTES
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.jose import Rejected, parse_compact
@@ -29,7 +30,7 @@ _IN_NO_TOKEN = re.compile(rb"[\x00-\x20\x7f]")
 class ManageTokens:
     """Revocations, one operation per method. Revoking what is revoked is no error.
 
-    `actor` says who acts, for the audit: `cli:alice`. Every method raises StoreUnavailable for an outage, InvalidInput
+    `actor` says who acts, for the audit. Every method raises StoreUnavailable for an outage, InvalidInput
     for a value that cannot be. An entry stays until every token it is about has ended by itself; where that cannot be
     known of one token, for good.
     """
@@ -43,21 +44,21 @@ class ManageTokens:
         self._issuers = tuple(issuers)
         self._key_format = key_format
 
-    async def revoke_id(self, actor: str, token_id: str, issuer: str | None = None) -> Revocation:
+    async def revoke_id(self, actor: Actor, token_id: str, issuer: str | None = None) -> Revocation:
         """Take back the tokens with this `jti`, of one issuer (its id here or its exact `iss`) or of any."""
         return await self._revoke_name(actor, "jti", token_id, issuer)
 
-    async def revoke_subject(self, actor: str, subject: str, issuer: str | None = None) -> Revocation:
+    async def revoke_subject(self, actor: Actor, subject: str, issuer: str | None = None) -> Revocation:
         """Take back all that was issued up to now to this `sub`, by one issuer or by any."""
         return await self._revoke_name(actor, "subject", subject, issuer)
 
-    async def revoke_token(self, actor: str, presented: bytes) -> Revocation:
+    async def revoke_token(self, actor: Actor, presented: bytes) -> Revocation:
         """Take back this one token, without spaces and line ends around it. Only its digest is kept."""
         token = check_token(presented, self._key_format)
         end = self._end_of(token)
         return await self._record(actor, "token", token_digest(token).hex(), None, end)
 
-    async def _revoke_name(self, actor: str, kind: RevocationKind, text: str, issuer: str | None) -> Revocation:
+    async def _revoke_name(self, actor: Actor, kind: RevocationKind, text: str, issuer: str | None) -> Revocation:
         value = check_claim(kind, text)
         # Both would stand in the audit for good.
         if _COMPACT.fullmatch(value):
@@ -70,7 +71,7 @@ class ManageTokens:
         is_endless = kind == "jti" and any(issuer.is_introspected for issuer in meant)
         return await self._record(actor, kind, value, only, _never if is_endless else _end_of_any(meant))
 
-    async def _record(self, actor: str, kind: RevocationKind, value: str, issuer: str | None, end: End) -> Revocation:
+    async def _record(self, actor: Actor, kind: RevocationKind, value: str, issuer: str | None, end: End) -> Revocation:
         async with self._registry.transaction() as transaction:
             now = self._clock.now()
             revocation = Revocation(

@@ -3,5 +3,8 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.adapters.conformance", "tests.adapters.conformance_revocations", "tests.adapters.stores"
+    "tests.adapters.conformance",
+    "tests.adapters.conformance_revocations",
+    "tests.adapters.conformance_usage",
+    "tests.adapters.stores",
 )

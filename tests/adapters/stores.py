@@ -6,40 +6,84 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+import pytest
 
 from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord
 from gateway_auth.core.token import Revocation, RevocationKind
-from gateway_auth.ports import AuditEvent, ChangeFeed, ChangeKind, KeyStore, Registry, RevocationStore
+from gateway_auth.ports import (
+    AuditEvent,
+    ChangeFeed,
+    ChangeKind,
+    DigestStore,
+    KeyStore,
+    Registry,
+    RevocationStore,
+    StoreCare,
+    UsageReader,
+    UsageSink,
+)
+from tests.postgresql.server import Server
 
 
-class Store(KeyStore, ChangeFeed, RevocationStore, Registry, Protocol):
+class Place(NamedTuple):
+    """Where a store may be made; `postgresql_url` is asked for only by those that need a server."""
+
+    directory: Path
+    postgresql_url: Callable[[], str]
+
+
+class Store(KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader, DigestStore, StoreCare, Protocol):
     """What a back-end of the store offers."""
 
-    async def prune_changes(self, before: float) -> int: ...
     async def close(self) -> None: ...
 
 
 @asynccontextmanager
-async def memory_store(_directory: Path) -> AsyncIterator[Store]:
+async def memory_store(_place: Place) -> AsyncIterator[Store]:
     yield MemoryRegistry()
 
 
 @asynccontextmanager
-async def sqlite_store(directory: Path) -> AsyncIterator[Store]:
-    store = SqlStore(sqlite_url(directory))
+async def sqlite_store(place: Place) -> AsyncIterator[Store]:
+    async with sql_store(sqlite_url(place.directory)) as store:
+        yield store
+
+
+@asynccontextmanager
+async def postgresql_store(place: Place) -> AsyncIterator[Store]:
+    async with sql_store(place.postgresql_url()) as store:
+        yield store
+
+
+@asynccontextmanager
+async def sql_store(url: str) -> AsyncIterator[SqlStore]:
+    """A store, closed afterwards."""
+    store = SqlStore(url)
     try:
         yield store
     finally:
         await store.close()
 
 
-STORES: dict[str, Callable[[Path], AbstractAsyncContextManager[Store]]] = {
+STORES: dict[str, Callable[[Place], AbstractAsyncContextManager[Store]]] = {
     "memory": memory_store,
     "sqlite": sqlite_store,
+    "postgresql": postgresql_store,
 }
+
+
+def place_for(request: pytest.FixtureRequest, directory: Path) -> Place:
+    """A directory, and a database on the server of this session, which starts with the first test that asks for it."""
+
+    def new_database() -> str:
+        server: Server = request.getfixturevalue("postgresql")
+        return server.url(server.new_database())
+
+    return Place(directory, new_database)
 
 
 def sqlite_file(directory: Path) -> Path:
@@ -120,6 +164,11 @@ def event(object_id: str, kind: ChangeKind = "key", at: float = 1.0) -> AuditEve
         before={"name": "a"},
         after={"name": "b", "scopes": ["x"]},
     )
+
+
+def url_of(database: str, place: Place) -> str:
+    """The address of a new store of this kind."""
+    return sqlite_url(place.directory) if database == "sqlite" else place.postgresql_url()
 
 
 async def add_change(store: Store, object_id: str, *, at: float = 1.0) -> int:

@@ -9,21 +9,34 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, VERSION_TABLE, Schema, apps, keys, metadata, revocations
+from gateway_auth.core.audit import AuditHead
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.errors import StoreSchemaError, StoreUnavailable
+from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
 from gateway_auth.ports import Change, KeyReading, RevocationReading
 from tests.adapters.conformance import save
 from tests.adapters.conformance_revocations import revoke
-from tests.adapters.stores import app, key, query, revocation, sqlite_file, sqlite_url
+from tests.adapters.released import CHANGES, RELEASED, make_released
+from tests.adapters.stores import (
+    add_change,
+    app,
+    key,
+    place_for,
+    query,
+    revocation,
+    sql_store,
+    sqlite_file,
+    sqlite_url,
+    url_of,
+)
 
 NOW = CURRENT_SCHEMA.version
 LATER = f"{int(NOW) + 1:04}"
-FIRST = Schema("0001", CURRENT_SCHEMA.migrations)
 NEXT = f"""
 from alembic import op
 import sqlalchemy as sa
@@ -49,12 +62,14 @@ async def create(directory: Path, schema: Schema = CURRENT_SCHEMA) -> None:
     await store.close()
 
 
-async def test_migrations_lead_to_the_tables_in_use(tmp_path: Path) -> None:
-    await create(tmp_path)
-    engine = create_engine(sqlite_url(tmp_path))
-    with engine.connect() as connection:
-        assert differences(connection) == []
-    engine.dispose()
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_migrations_lead_to_the_tables_in_use(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str
+) -> None:
+    async with sql_store(url_of(database, place_for(request, tmp_path))) as store:
+        await store.open()
+        async with store._driver.engine.connect() as connection:
+            assert await connection.run_sync(differences) == []
 
 
 def test_the_current_version_is_the_last_migration() -> None:
@@ -84,21 +99,27 @@ async def test_an_older_store_is_refused_until_it_is_upgraded(tmp_path: Path, ne
     await store.close()
 
 
-async def test_a_store_of_the_first_schema_is_upgraded_with_all_that_is_in_it(tmp_path: Path) -> None:
-    first = SqlStore(sqlite_url(tmp_path), schema=FIRST)
-    await save(first, app(), key())
-    await first.close()
-    assert await columns_of(tmp_path, "revocations") == []
-    store = SqlStore(sqlite_url(tmp_path))
-    with pytest.raises(StoreSchemaError, match=f"0001, older than {NOW}"):
-        await store.read_key("key1")
-    assert await store.upgrade() == "0001"
-    assert await store.read_key("key1") == KeyReading(1, key(), app())
-    assert (await store.changes_since(0)).changes == (Change(1, "key", "key1"),)
-    assert query(sqlite_file(tmp_path), "SELECT action, object_id FROM audit") == [("key.update", "key1")]
-    await revoke(store, revocation())
-    assert await store.read_revocations(1) == RevocationReading(2, (revocation(),))
-    await store.close()
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("version", RELEASED)
+async def test_a_store_of_every_released_schema_is_upgraded_with_all_that_is_in_it(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str, version: str
+) -> None:
+    url = url_of(database, place_for(request, tmp_path))
+    await make_released(url, version)
+    async with sql_store(url) as store:
+        with pytest.raises(StoreSchemaError, match=f"{version}, older than {NOW}"):
+            await store.read_key("key1")
+        assert await store.upgrade() == version
+        assert await store.read_key("key1") == KeyReading(CHANGES, key(), app())
+        assert (await store.changes_since(2)).changes == (Change(3, "key", "key1"),)
+        had_revocations = version > "0001"
+        assert await store.read_revocations(0) == RevocationReading(CHANGES, (revocation(),) * had_revocations)
+        assert await verify_audit(store) == Verified(CHANGES, await head_of(store))
+        await add_change(store, "key1")
+        await revoke(store, revocation("rev_2"))
+        assert await verify_audit(store) == Verified(CHANGES + 2, await head_of(store))
+        async with store._driver.engine.connect() as connection:
+            assert await connection.run_sync(differences) == []
 
 
 async def test_a_newer_store_is_refused(tmp_path: Path, next_schema: Schema) -> None:
@@ -146,3 +167,8 @@ def differences(connection: Connection) -> list[object]:
 
 async def columns_of(directory: Path, table: str) -> list[object]:
     return [row[1] for row in query(sqlite_file(directory), f"PRAGMA table_info({table})")]
+
+
+async def head_of(store: SqlStore) -> AuditHead:
+    async with store.reading() as snapshot:
+        return (await snapshot.audit.standing()).head

@@ -7,11 +7,12 @@ import pytest
 
 from tests.adapters.conformance import StoreConformance
 from tests.adapters.conformance_revocations import RevocationConformance
-from tests.adapters.stores import STORES, Store
+from tests.adapters.conformance_usage import DigestConformance, UsageConformance
+from tests.adapters.stores import STORES, Store, place_for
 
 
-class TestStore(StoreConformance, RevocationConformance):
+class TestStore(StoreConformance, RevocationConformance, UsageConformance, DigestConformance):
     @pytest.fixture(params=list(STORES))
     async def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-        async with STORES[request.param](tmp_path) as store:
+        async with STORES[request.param](place_for(request, tmp_path)) as store:
             yield store

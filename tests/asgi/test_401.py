@@ -10,7 +10,7 @@ import pytest
 from gateway_auth import GatewayAuth
 from gateway_auth.core.keyformat import KeyFormat
 from tests.asgi.raw import Answer, call, get, http_scope
-from tests.asgi.world import Echo, Mount, Site
+from tests.asgi.world import ACTOR, Echo, Mount, Site
 
 REQUIRED = (401, "credential_required")
 INVALID = (401, "invalid_credential")
@@ -184,10 +184,10 @@ async def test_a_disabled_key_stops_working_and_works_again_while_requests_go_on
     keys = site.manage_keys(store)
     try:
         assert (await get(gateway, "/orders/1", site.keys["reader"])).status == 200
-        await keys.disable("cli:test", site.ids["reader"])
+        await keys.disable(ACTOR, site.ids["reader"])
         await asyncio.sleep(1.1)  # longer than the change log is read apart
         assert (await get(gateway, "/orders/1", site.keys["reader"])).refusal == (401, "credential_disabled")
-        await keys.enable("cli:test", site.ids["reader"])
+        await keys.enable(ACTOR, site.ids["reader"])
         await asyncio.sleep(1.1)
         assert (await get(gateway, "/orders/1", site.keys["reader"])).status == 200
     finally:

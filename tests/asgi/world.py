@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway_auth import GatewayAuth
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
@@ -21,7 +22,7 @@ from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
 
 PEPPER = b"q7Wd0xVnT4ZbLr9KfEy2uHs6JmCa8PoG1iXv5NtB"
-ACTOR = "cli:test"
+ACTOR = Actor(kind="cli", name="test")
 CERTIFICATE = "AB" * 20
 DAY = 86400
 Table = dict[str, Any]

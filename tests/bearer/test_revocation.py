@@ -13,6 +13,7 @@ import pytest
 from gateway_auth import GatewayAuth
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.lifecycle.tokens import ManageTokens
@@ -20,7 +21,7 @@ from tests.asgi.raw import get
 from tests.bearer.conftest import Start, bearer, issuer_table
 from tests.bearer.issuing import AUDIENCE, TokenIssuer, b64
 
-ACTOR = "cli:alice"
+ACTOR = Actor(kind="cli", name="alice")
 ORDER_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SECONDS = 20
 """Far more than the promise: what is tested here is that it happens and stays, not how quickly."""

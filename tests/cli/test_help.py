@@ -18,8 +18,9 @@ COMMANDS = {
     "init", "demo", "serve", "doctor",
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
-    "keys delete", "keys grant", "keys verify",
+    "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify",
     "tokens revoke", "tokens inspect",
+    "webhooks deliveries", "webhooks retry", "webhooks test",
     "config check", "config explain", "config schema", "store upgrade",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.config import Configuration, load
+from gateway_auth.core.actor import Actor
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
@@ -23,7 +24,7 @@ from tests.conformance import toml
 from tests.conformance.addresses import network_keys
 from tests.conformance.vectors import UNKNOWN_KEY, Case, own, shared
 
-ACTOR = "conformance"
+ACTOR = Actor(kind="system", name="conformance")
 PAST_SECONDS = 86_400
 TOKENS = TokenIssuer()
 TRUSTED = ["127.10.0.0/16"]

@@ -14,7 +14,8 @@ from tests.leaks.gateway import Gateway
 from tests.leaks.tokens import Tokens, issue_tokens, token_commands, token_requests
 
 KEY = KeyFormat()
-NAMES = ("good", "leaked", "disabled", "revoked", "deleted")
+MADE = ("good", "leaked", "disabled", "revoked", "deleted")
+NAMES = (*MADE, "rotated")
 LOGGED_PER_SECOND = 45
 """A log bears fifty refusals a second; more are counted, not told."""
 PROMISE_SECONDS = 2.0
@@ -26,11 +27,17 @@ def make_keys(gateway: Gateway) -> dict[str, str]:
     gateway.run("init", str(gateway.folder))
     app = json.loads(gateway.run("apps", "create", "shop", "--owner", "shop-owner", "--json"))["id"]
     keys = {}
-    for name in NAMES:
+    for name in MADE:
         as_json = ["--json"] if name != "leaked" else []
         shown = gateway.run("keys", "create", "--app", app, "--name", name, "--scope", "orders:read", *as_json)
-        (keys[name],) = {word for word in shown.decode().replace('"', " ").replace(",", " ").split() if _is_key(word)}
+        keys[name] = _key_in(shown)
+    keys["rotated"] = _key_in(gateway.run("keys", "rotate", key_id(keys["good"]), "--json"))
     return keys
+
+
+def _key_in(shown: bytes) -> str:
+    (key,) = {word for word in shown.decode().replace('"', " ").replace(",", " ").split() if _is_key(word)}
+    return key
 
 
 def _is_key(word: str) -> bool:
@@ -94,13 +101,15 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("apps", "create", "other", "--plan", "free"), ("apps", "disable", app, "--json"), ("apps", "enable", app),
         ("keys", "disable", ids["disabled"]), ("keys", "enable", ids["disabled"], "--json"),
         ("keys", "disable", ids["disabled"], "--json"), ("keys", "revoke", ids["revoked"], "--yes"),
-        ("keys", "delete", ids["deleted"], "--yes", "--json"), ("store", "upgrade", "--json"),
+        ("keys", "delete", ids["deleted"], "--force", "--yes", "--json"), ("store", "upgrade", "--json"),
         ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
         ("keys", "update", ids["good"], "--name", "n"),
     ]  # fmt: skip
     views: list[tuple[str, ...]] = [
         ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
+        ("webhooks", "deliveries"), ("webhooks", "retry", good), ("webhooks", "test", good),
+        ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "unused", "--days", "0"),
         ("config", "explain", "GET", "/v1/orders/1"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
     ]  # fmt: skip

@@ -4,13 +4,14 @@ import re
 
 import pytest
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keys import AppRecord
 from gateway_auth.errors import InvalidInput, NotFound
 from gateway_auth.lifecycle.apps import AppFields
 from gateway_auth.lifecycle.create_key import CreatedKey
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.views import app_view
-from tests.lifecycle.world import ACTOR, NOW, World
+from tests.lifecycle.world import ACTOR, BOB, NOW, World
 
 
 async def test_a_created_app_has_its_fields_and_an_id_of_its_own(world: World) -> None:
@@ -89,9 +90,10 @@ async def test_disabling_twice_changes_something_once(world: World, app: AppReco
 
 async def test_the_audit_says_who_did_what_when_to_what(world: World, app: AppRecord) -> None:
     world.clock.seconds = NOW + 60
-    await world.apps.disable("portal:bob", app.id)
+    await world.apps.disable(BOB, app.id)
     event = world.memory.audit[-1]
-    assert (event.actor, event.action, event.at) == ("portal:bob", "app.disable", NOW + 60)
+    assert (event.actor, event.action, event.at) == ("admin:bob", "app.disable", NOW + 60)
+    assert (event.request_id, event.address) == ("req_1", "192.0.2.7")
     assert (event.object_kind, event.object_id) == ("app", app.id)
     assert event.before == app_view(app)
     assert event.after == {**app_view(app), "status": "disabled"}
@@ -131,8 +133,8 @@ async def test_a_page_has_bounds(world: World, limit: int, after: str) -> None:
         await world.apps.page(limit=limit, after=after)
 
 
-@pytest.mark.parametrize("actor", ["", "a\nb", "x" * 201])
-async def test_an_actor_the_audit_could_not_show_does_nothing(world: World, actor: str) -> None:
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 201])
+async def test_an_actor_the_audit_could_not_show_does_nothing(world: World, name: str) -> None:
     with pytest.raises(InvalidInput, match="actor"):
-        await world.apps.create(actor, AppFields(name="a"))
+        await world.apps.create(Actor(kind="cli", name=name), AppFields(name="a"))
     assert await world.apps.page() == []

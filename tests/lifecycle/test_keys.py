@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from gateway_auth.core.keys import AppRecord, Grant, KeyRecord, status_at
+from gateway_auth.core.keys import AppRecord, Grant, status_at
 from gateway_auth.errors import Conflict, InvalidInput, NotFound
 from gateway_auth.lifecycle.apps import AppFields
 from gateway_auth.lifecycle.create_key import CreatedKey
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.views import key_view
-from tests.adapters.stores import STORES, Store
+from tests.adapters.stores import STORES, Store, place_for
 from tests.lifecycle.world import ACTOR, NOW, World
 
 DAY = 86400
@@ -20,7 +19,7 @@ DAY = 86400
 
 @pytest.fixture(params=list(STORES))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with STORES[request.param](tmp_path) as store:
+    async with STORES[request.param](place_for(request, tmp_path)) as store:
         yield store
 
 
@@ -75,13 +74,6 @@ async def test_an_expired_key_is_not_enabled_but_can_be_prolonged(world: World, 
     prolonged = await world.keys.update(ACTOR, key_id, KeyFields(expires_in="1h"))
     assert prolonged.expires_at == NOW + 7200
     assert status_at(prolonged, world.clock.now()) == "active"
-
-
-async def test_a_key_past_its_overlap_is_not_enabled(world: World, created: CreatedKey) -> None:
-    await store_key(world, created.record, retires_at=NOW + 10)
-    world.clock.seconds = NOW + 11
-    with pytest.raises(Conflict, match="replaced by rotation"):
-        await world.keys.enable(ACTOR, created.record.id)
 
 
 async def test_an_update_sets_what_is_given_and_keeps_the_rest(world: World, app: AppRecord) -> None:
@@ -199,8 +191,3 @@ async def test_iterating_goes_on_over_pages(world: World, app: AppRecord, monkey
     assert [key.id async for key in world.keys.iterate()] == made
     await world.apps.delete(ACTOR, app.id)
     assert [key async for key in world.keys.iterate()] == []
-
-
-async def store_key(world: World, key: KeyRecord, *, retires_at: int) -> None:
-    async with world.registry.transaction() as transaction:
-        await transaction.keys.save(replace(key, retires_at=retires_at))

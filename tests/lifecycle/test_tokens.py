@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.claims import Claims, build_token, check_claims
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.jose import Rejected, UnverifiedToken, parse_compact
@@ -20,7 +21,7 @@ from gateway_auth.lifecycle.tokens import CLOCKS_DIFFER_SECONDS, ManageTokens
 from gateway_auth.lifecycle.views import revocation_view
 from gateway_auth.ports import Change
 from tests.bearer.issuing import compact
-from tests.lifecycle.world import ACTOR, NOW, World
+from tests.lifecycle.world import ACTOR, BOB, NOW, World
 
 CORP = Issuer(id="corp", issuer="https://idp.example", audiences=frozenset(("orders",)), algorithms=("HS256",))
 SLOW = Issuer(id="slow", issuer="https://slow.example", audiences=frozenset(("orders",)), max_lifetime_seconds=10**6)
@@ -97,13 +98,13 @@ async def test_a_token_is_taken_back_by_its_digest(world: World, tokens: ManageT
 
 async def test_each_is_one_change_with_its_audit_event(world: World, tokens: ManageTokens) -> None:
     first = await tokens.revoke_id(ACTOR, "jti-1")
-    second = await tokens.revoke_token("portal:bob", signed())
+    second = await tokens.revoke_token(BOB, signed())
     assert (await world.memory.changes_since(0)).changes == (
         Change(1, "token", first.id),
         Change(2, "token", second.id),
     )
     event = world.memory.audit[1]
-    assert (event.actor, event.action, event.at) == ("portal:bob", "token.revoke", NOW + 0.25)
+    assert (event.actor, event.action, event.at) == ("admin:bob", "token.revoke", NOW + 0.25)
     assert (event.object_kind, event.object_id, event.before) == ("token", second.id, None)
     assert event.after == revocation_view(second)
     assert (await world.memory.read_revocations(1)).revocations == (second,)
@@ -294,12 +295,12 @@ async def test_an_issuer_that_is_not_configured_is_answered_with_those_that_are(
     assert world.actions == []
 
 
-@pytest.mark.parametrize("actor", ["", "a\nb"])
+@pytest.mark.parametrize("name", ["", "a\nb"])
 async def test_an_actor_the_audit_could_not_show_takes_nothing_back(
-    world: World, tokens: ManageTokens, actor: str
+    world: World, tokens: ManageTokens, name: str
 ) -> None:
     with pytest.raises(InvalidInput, match="actor"):
-        await tokens.revoke_id(actor, "jti-1")
+        await tokens.revoke_id(Actor(kind="cli", name=name), "jti-1")
     assert await recorded(world) == []
     assert world.actions == []
 

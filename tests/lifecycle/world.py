@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.system import SystemRandom
+from gateway_auth.core.actor import Actor
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.lifecycle.apps import ManageApps
@@ -14,7 +15,8 @@ from gateway_auth.ports import Registry
 
 NOW = 1_800_000_000
 PEPPER = bytes(range(32))
-ACTOR = "cli:alice"
+ACTOR = Actor(kind="cli", name="alice")
+BOB = Actor(kind="admin", name="bob", id="adm_1", role="operator", request_id="req_1", address="192.0.2.7")
 
 
 class ManualClock:
@@ -43,7 +45,9 @@ class ScriptedRandom(SystemRandom):
 class World:
     """Apps and keys on one registry."""
 
-    def __init__(self, registry: Registry | None = None, *, max_lifetime_days: int = 0) -> None:
+    def __init__(
+        self, registry: Registry | None = None, *, max_lifetime_days: int = 0, max_active_per_app: int = 0
+    ) -> None:
         self.memory = MemoryRegistry()
         self.registry: Registry = registry or self.memory
         self.clock = ManualClock()
@@ -57,6 +61,7 @@ class World:
             key_format=KeyFormat(),
             peppers=self.peppers,
             max_lifetime_days=max_lifetime_days,
+            max_active_per_app=max_active_per_app,
         )
 
     @property

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway_auth.core.audit import AuditEvent, AuditRecord, SealedRecord
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
-from gateway_auth.ports import AuditEvent
 
 Column = str | int | float | bytes | None
 Row = Sequence[object]
@@ -59,23 +59,18 @@ def split_reading(row: Row) -> tuple[Row, Row, Row]:
 
 def change_row(event: AuditEvent, revision: int) -> dict[str, Column]:
     """The columns of the change-log row that goes with an audit event."""
+    if event.object_kind == "store":
+        raise ValueError("the store is nothing that workers remember; witness the event")
     return {"revision": revision, "kind": event.object_kind, "object_id": event.object_id, "at": event.at}
 
 
-def audit_row(event: AuditEvent, seq: int) -> dict[str, Column]:
-    """The columns of an audit event."""
-    return {
-        "seq": seq,
-        "at": event.at,
-        "actor": event.actor,
-        "action": event.action,
-        "object_kind": event.object_kind,
-        "object_id": event.object_id,
-        "before": _public_fields(event.before),
-        "after": _public_fields(event.after),
-    }
+def audit_row(sealed: SealedRecord) -> dict[str, Column]:
+    """The columns of an audit record."""
+    row: dict[str, Column] = {name: getattr(sealed.record, name) for name in AuditRecord.__struct_fields__}
+    return {**row, "hash": sealed.hash}
 
 
-def _public_fields(fields: dict[str, object] | None) -> str | None:
-    # Sorted: one text for one content, whatever order a caller built it in.
-    return None if fields is None else msgspec.json.encode(fields, order="sorted").decode()
+def sealed_in(row: Row) -> SealedRecord:
+    """The audit record in a row of its table. Of any content: whether it is genuine the chain says."""
+    *fields, digest = row
+    return SealedRecord(AuditRecord(*fields), digest)  # type: ignore[arg-type]  # hashed as they are, of whatever type

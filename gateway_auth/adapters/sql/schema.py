@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0002", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0005", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -54,7 +54,8 @@ head = Table(
     Column("id", SmallInteger, _ONE, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),  # of the last change
     Column("pruned", BigInteger, nullable=False),  # changes up to this revision are gone
-    Column("audit_seq", BigInteger, nullable=False),  # of the last audit event
+    Column("audit_seq", BigInteger, nullable=False),  # of the last audit record
+    Column("audit_hash", LargeBinary, nullable=False),  # of the same, which stands for all before it
 )
 
 apps = Table(
@@ -99,7 +100,9 @@ keys = Table(
     Column("rotated_from", String(64)),
     Column("retires_at", BigInteger),
     Column("metadata", Text, nullable=False),
+    Column("family", String(64)),
     Index("keys_of_app", "app_id", "id"),
+    Index("keys_by_pepper", "pepper_id", "status"),
 )
 
 changes = Table(
@@ -120,9 +123,53 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("object_kind", String(16), nullable=False),
     Column("object_id", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("request_id", String(64)),
+    Column("address", String(64)),
     Column("before", Text),
     Column("after", Text),
+    Column("hash", LargeBinary, nullable=False),  # `core.audit.link` of this record and the one before it
+    # Rows are inserted and nothing else. Each index serves one filter, newest first.
     Index("audit_of_object", "object_id", "seq"),
+    Index("audit_by_actor", "actor", "seq"),
+    Index("audit_by_action", "action", "seq"),
+    Index("audit_by_time", "at"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    # Without a foreign key: what a deleted key was used for stays known. Empty where no key was presented.
+    Column("key_id", _ID, primary_key=True),
+    # The beginning of a minute; of an hour, once it is some days old.
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("route", Text, primary_key=True),
+    Column("status_class", SmallInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Index("usage_by_time", "at"),
+)
+
+webhook_cursors = Table(
+    "webhook_cursors",
+    metadata,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the last audit record that events were made of
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(200, collation="C").with_variant(String(200), "sqlite"), primary_key=True),
+    Column("webhook_id", String(64), nullable=False),
+    Column("event_id", String(128), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("last_error", Text),
+    Index("deliveries_due", "status", "next_at"),
 )
 
 revocations = Table(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from gateway_auth.adapters.sql.rows import Row
 from gateway_auth.adapters.sql.schema import apps, changes, head, keys, revocations
@@ -33,6 +33,13 @@ READ_REVOCATIONS = (
     .select_from(head.outerjoin(revocations, revocations.c.revision > bindparam("after")))
     .where(head.c.id == 1)
     .order_by(revocations.c.revision)
+)
+# Whoever changes the key right now has the last word; it is digested anew when it is used again.
+_FREE_KEY = select(keys.c.id).where(keys.c.id == bindparam("key_id"), keys.c.digest == bindparam("old"))
+REPLACE_DIGEST = (
+    update(keys)
+    .where(keys.c.id == _FREE_KEY.with_for_update(skip_locked=True).scalar_subquery())
+    .values(digest=bindparam("new_digest"), pepper_id=bindparam("new_pepper"))
 )
 
 

@@ -15,27 +15,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway_auth.adapters.sql.address import driver_for
 from gateway_auth.adapters.sql.driver import Query
 from gateway_auth.adapters.sql.failures import translated
+from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head, keys
 from gateway_auth.adapters.sql.statements import (
     MAX_BATCH,
     READ_CHANGES,
     READ_KEY,
     READ_REVISION,
     READ_REVOCATIONS,
+    REPLACE_DIGEST,
     change_in,
     number_in,
 )
 from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
+from gateway_auth.adapters.sql.usage import add_usage, prune_usage, usage_sums
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
+from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.errors import StoreUnavailable
-from gateway_auth.ports import ChangeBatch, KeyReading, RevocationReading
+from gateway_auth.ports import ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 
 class SqlStore:
-    """ports.KeyStore, ChangeFeed, RevocationStore and Registry over `sqlite:///file` or `postgresql://…`.
+    """ports.KeyStore, ChangeFeed, RevocationStore, Registry, UsageSink, UsageReader and StoreCare, over SQL.
+
+    `sqlite:///file` or `postgresql://…`.
 
     For one event loop. Nothing is opened before the first use, so it may be made before a fork. Raises
     StoreUnavailable for an outage, StoreSchemaError for a schema of another version, ConfigError (here) for another
@@ -102,6 +108,55 @@ class SqlStore:
             transaction = await SqlTransaction.begin(connection, self._driver.explain)
             yield transaction
             await transaction.commit()
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Guarded]:
+        """For adapters of other tables: reads, in one snapshot, that wait for nobody."""
+        async with self._connection(self._driver.looking_engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Guarded]:
+        """For adapters of other tables: a transaction that takes no turn at the head, and no effect without commit."""
+        async with self._connection(self._driver.engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    async def add_usage(self, batch: UsageBatch) -> None:
+        """Add what a worker counted. Takes no turn among the writers of PostgreSQL, one among those of SQLite."""
+        async with self.writing() as guarded:
+            await add_usage(guarded, batch)
+            await guarded.commit()
+
+    async def replace_digests(self, digests: Sequence[NewDigest]) -> None:
+        """Put digests under another pepper in place of those that are still what they were."""
+        async with self.writing() as guarded:
+            await guarded.run(
+                REPLACE_DIGEST,
+                [
+                    {"key_id": one.key_id, "old": one.old, "new_digest": one.new, "new_pepper": one.pepper_id}
+                    for one in sorted(digests, key=lambda one: one.key_id)
+                ],
+            )
+            await guarded.commit()
+
+    async def count_unverifiable(self, pepper_ids: frozenset[str], *, at_most: int) -> int:
+        """How many keys that are not revoked have a digest of another pepper; counting ends at `at_most`."""
+        chosen = select(keys.c.id).where(keys.c.pepper_id.not_in(pepper_ids), keys.c.status != "revoked")
+        async with self.looking() as guarded:
+            return len((await guarded.run(chosen.limit(at_most))).all())
+
+    async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
+        """How much keys were used, oldest first."""
+        async with self.looking() as guarded:
+            return await usage_sums(guarded, question)
+
+    async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
+        """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
+        async with self.writing() as guarded:
+            # One at a time: what two sum up at once would be counted twice.
+            await guarded.run(select(head.c.id).with_for_update())
+            await prune_usage(guarded, minutes_before=minutes_before, all_before=all_before)
+            await guarded.commit()
 
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time (epoch seconds); returns how many. Late readers start anew."""

@@ -5,40 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
-from sqlalchemy import CursorResult, Executable, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_auth.adapters.sql import schema
+from gateway_auth.adapters.sql.audit import SqlAudit
 from gateway_auth.adapters.sql.failures import Explain, translated
+from gateway_auth.adapters.sql.guarded import Guarded, Parameters
 from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
+from gateway_auth.core.audit import AuditEvent, AuditHead, seal
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
-from gateway_auth.ports import AuditEvent
-
-Parameters = Mapping[str, Column]
+from gateway_auth.errors import StoreUnavailable
 
 _HEAD = schema.head
-_LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq).where(_HEAD.c.id == 1).with_for_update()
-
-
-class Guarded:
-    """A connection whose failures are ours."""
-
-    def __init__(self, connection: AsyncConnection, explain: Explain) -> None:
-        self._connection = connection
-        self.explain = explain
-
-    async def run(
-        self, statement: Executable, parameters: Parameters | Sequence[Parameters] | None = None
-    ) -> CursorResult[*tuple[object, ...]]:
-        """The buffered result of one statement."""
-        with translated(self.explain):
-            return await self._connection.execute(statement, parameters)
-
-    async def commit(self) -> None:
-        """Make everything visible at once, or nothing."""
-        with translated(self.explain):
-            await self._connection.commit()
+_LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq, _HEAD.c.audit_hash).where(_HEAD.c.id == 1).with_for_update()
 
 
 class _Records(Generic[R]):
@@ -97,6 +90,38 @@ class SqlKeys(_Records[KeyRecord]):
         query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
         return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
 
+    async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
+        """Those of the app that go on working; counting ends at `at_most`."""
+        table = schema.keys
+        chosen = select(table.c.id).where(table.c.app_id == app_id, _is_active(now), table.c.retires_at.is_(None))
+        return len((await self._guarded.run(chosen.limit(at_most))).all())
+
+    async def unused(self, *, since: float, now: float, limit: int, after: str = "") -> Sequence[KeyRecord]:
+        """Active, and neither used nor created since."""
+        table = schema.keys
+        was_not = func.coalesce(table.c.last_used_at, table.c.created_at) < since
+        query = select(table).where(table.c.id > after, _is_active(now), was_not)
+        return await self._select(query.order_by(table.c.id).limit(limit))
+
+    async def due(
+        self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
+    ) -> Sequence[KeyRecord]:
+        """Active, not rotated, and old or about to expire."""
+        table = schema.keys
+        is_due = or_(table.c.created_at < created_before, table.c.expires_at < ends_before)
+        query = select(table).where(table.c.id > after, _is_active(now), table.c.retires_at.is_(None), is_due)
+        return await self._select(query.order_by(table.c.id).limit(limit))
+
+
+def _is_active(now: float) -> ColumnElement[bool]:
+    """As `core.keys.status_at` says."""
+    table = schema.keys
+    return and_(
+        table.c.status == "active",
+        or_(table.c.expires_at.is_(None), table.c.expires_at > now),
+        or_(table.c.retires_at.is_(None), table.c.retires_at > now),
+    )
+
 
 class SqlRevocations:
     """ports.Revocations."""
@@ -115,49 +140,62 @@ class SqlRevocations:
 
 
 class SqlSnapshot:
-    """ports.Snapshot."""
+    """ports.AuditedSnapshot."""
 
     def __init__(self, connection: AsyncConnection, explain: Explain) -> None:
         guarded = Guarded(connection, explain)
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
+        self.audit = SqlAudit(guarded)
 
 
 class SqlTransaction:
     """ports.Transaction. Log rows are collected and written at the end, with the head that numbers them."""
 
-    def __init__(self, guarded: Guarded, revision: int, audit_seq: int) -> None:
+    def __init__(self, guarded: Guarded, revision: int, audit_head: AuditHead, announce: Executable | None) -> None:
+        self.audit_head = audit_head
         self._guarded = guarded
         self._revision = revision
-        self._audit_seq = audit_seq
+        self._announce = announce
         self._changes: list[dict[str, Column]] = []
-        self._events: list[dict[str, Column]] = []
+        self._records: list[dict[str, Column]] = []
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.revocations = SqlRevocations(guarded)
 
     @classmethod
-    async def begin(cls, connection: AsyncConnection, explain: Explain) -> SqlTransaction:
+    async def begin(
+        cls, connection: AsyncConnection, explain: Explain, announce: Executable | None = None
+    ) -> SqlTransaction:
         """Waits for its turn: from here to the end this is the only writer."""
         guarded = Guarded(connection, explain)
-        revision, audit_seq = (await guarded.run(_LOCKED_HEAD)).one()
-        if not isinstance(revision, int) or not isinstance(audit_seq, int):
-            raise TypeError("the head of the store does not hold numbers")
-        return cls(guarded, revision, audit_seq)
+        revision, seq, digest = (await guarded.run(_LOCKED_HEAD)).one()
+        if not isinstance(revision, int) or not isinstance(seq, int) or not isinstance(digest, bytes):
+            raise StoreUnavailable("the store has no numbers in its head; restore it from a backup")
+        return cls(guarded, revision, AuditHead(seq, digest), announce)
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
+        self._changes.append(change_row(event, self._revision + 1))
         self._revision += 1
-        self._audit_seq += 1
-        self._changes.append(change_row(event, self._revision))
-        self._events.append(audit_row(event, self._audit_seq))
+        await self.witness(event)
         return self._revision
+
+    async def witness(self, event: AuditEvent) -> None:
+        """Append the audit row alone."""
+        sealed = seal(self.audit_head, event)
+        self.audit_head = sealed.head
+        self._records.append(audit_row(sealed))
 
     async def commit(self) -> None:
         """Write the log rows and commit."""
         if self._changes:
             await self._guarded.run(insert(schema.changes), self._changes)
-            await self._guarded.run(insert(schema.audit), self._events)
-            moved = {"revision": self._revision, "audit_seq": self._audit_seq}
+            if self._announce is not None:
+                await self._guarded.run(self._announce)
+        if self._records:
+            await self._guarded.run(insert(schema.audit), self._records)
+            head = self.audit_head
+            moved: Parameters = {"revision": self._revision, "audit_seq": head.seq, "audit_hash": head.hash}
             await self._guarded.run(update(_HEAD).where(_HEAD.c.id == 1), moved)
         await self._guarded.commit()

@@ -7,7 +7,6 @@ adapters translate, once. Counters that all share raise `RedisUnavailable`.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -18,6 +17,58 @@ from gateway_auth.core.limits import LimitOutcome, LimitSet
 from gateway_auth.core.shares import Share
 from gateway_auth.core.slots import SlotAnswer, SlotWish
 from gateway_auth.core.token import Revocation
+from gateway_auth.ports.management import (
+    AppReader,
+    Apps,
+    AuditedSnapshot,
+    AuditEvent,
+    AuditReader,
+    KeyReader,
+    Keys,
+    Registry,
+    Revocations,
+    Snapshot,
+    Transaction,
+)
+from gateway_auth.ports.usage import DigestStore, NewDigest, StoreCare, UsageReader, UsageSink
+
+__all__ = [
+    "AppReader",
+    "Apps",
+    "AuditEvent",
+    "AuditReader",
+    "AuditedSnapshot",
+    "Change",
+    "ChangeBatch",
+    "ChangeFeed",
+    "ChangeKind",
+    "Clock",
+    "DigestStore",
+    "Introspector",
+    "KeyReader",
+    "KeyReading",
+    "KeySetSource",
+    "KeyStore",
+    "Keys",
+    "LimitStore",
+    "LiveWorkers",
+    "LocalLimitStore",
+    "NewDigest",
+    "Random",
+    "Registry",
+    "RevocationReading",
+    "RevocationStore",
+    "Revocations",
+    "ShareStore",
+    "SlotStore",
+    "SlotTable",
+    "Snapshot",
+    "StoreCare",
+    "Transaction",
+    "UsageReader",
+    "UsageSink",
+    "VerificationKey"
+]  # fmt: skip
 
 # -- time and chance ---------------------------------------------------------------------------------------------
 
@@ -200,92 +251,3 @@ class LiveWorkers(Protocol):
     def share(self) -> Share:
         """How many live, as far as is known, and which of them this is. Another object only after a change."""
         ...
-
-
-# -- what management changes -------------------------------------------------------------------------------------
-
-
-class AuditEvent(Struct, frozen=True, kw_only=True):
-    """Who did what to which object. `before` and `after` are public fields, never secrets or digests."""
-
-    at: float
-    actor: str
-    action: str
-    object_kind: ChangeKind
-    object_id: str
-    before: dict[str, object] | None = None
-    after: dict[str, object] | None = None
-
-
-class AppReader(Protocol):
-    """The apps of one snapshot. Lists are in order of id, `after` exclusive."""
-
-    async def get(self, app_id: str) -> AppRecord | None: ...
-    async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]: ...
-
-
-class Apps(AppReader, Protocol):
-    """The apps inside one transaction."""
-
-    async def save(self, app: AppRecord) -> None: ...
-    async def delete(self, app_id: str) -> None: ...
-
-
-class KeyReader(Protocol):
-    """The keys of one snapshot. Lists are in order of id, `after` exclusive, of one app or of all."""
-
-    async def get(self, key_id: str) -> KeyRecord | None: ...
-    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]: ...
-
-
-class Keys(KeyReader, Protocol):
-    """The keys inside one transaction."""
-
-    async def save(self, key: KeyRecord) -> None: ...
-    async def delete(self, key_id: str) -> None: ...
-
-
-class Revocations(Protocol):
-    """The revocations inside one transaction."""
-
-    async def save(self, revocation: Revocation, revision: int) -> None:
-        """Add one, recorded as this revision."""
-        ...
-
-    async def prune(self, before: float) -> int:
-        """Forget those that ended before a time (epoch seconds); returns how many."""
-        ...
-
-
-class Snapshot(Protocol):
-    """Apps and keys as they are at one moment, to look at."""
-
-    @property
-    def apps(self) -> AppReader: ...
-    @property
-    def keys(self) -> KeyReader: ...
-
-
-class Transaction(Protocol):
-    """One management change. `record` appends the change-log row and the audit event of the same change."""
-
-    @property
-    def apps(self) -> Apps: ...
-    @property
-    def keys(self) -> Keys: ...
-    @property
-    def revocations(self) -> Revocations: ...
-    async def record(self, event: AuditEvent) -> int:
-        """Append change and audit rows; returns the new revision."""
-        ...
-
-
-class Registry(Protocol):
-    """Where apps and keys are managed. Raises StoreUnavailable.
-
-    `reading` waits for nobody. A `transaction` excludes other writers, so what was read in it still holds; leaving it
-    normally commits, an exception rolls all of it back.
-    """
-
-    def reading(self) -> AbstractAsyncContextManager[Snapshot]: ...
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...

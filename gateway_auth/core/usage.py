@@ -1,0 +1,45 @@
+"""How much a key is used: counts by route and kind of answer, and when and from where it was used last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+Mark = tuple[str, str, int]
+"""What is counted together: key id (empty where no key was presented), route id, status class (2 for 200 to 299)."""
+
+
+class UsageBatch(Struct, frozen=True):
+    """What one worker saw since its last one. `at` is epoch seconds, the beginning of a minute.
+
+    `last_used` is by key id: when (epoch seconds) and from which address (None: no network address).
+    """
+
+    at: int
+    counts: Mapping[Mark, int]
+    last_used: Mapping[str, tuple[int, str | None]]
+
+
+class UsageQuestion(Struct, frozen=True, kw_only=True):
+    """Which usage is asked for: from `since` to before `until` (epoch seconds), in buckets, of one key, one app or all.
+
+    At most `limit` rows. Usage of more than two days ago is known by the hour only.
+    """
+
+    since: int
+    until: int
+    bucket_seconds: int
+    limit: int
+    key_id: str | None = None
+    app_id: str | None = None
+
+
+class UsageRow(Struct, frozen=True):
+    """So many requests with a key on a route were answered with a class of status, in the bucket that begins `at`."""
+
+    at: int
+    key_id: str
+    route: str
+    status_class: int
+    count: int
