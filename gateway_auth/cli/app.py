@@ -15,6 +15,7 @@ from gateway_auth.cli.init import init
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
+from gateway_auth.cli.scan import scan
 from gateway_auth.cli.serve import serve
 from gateway_auth.cli.store import store
 from gateway_auth.cli.tokens import tokens
@@ -60,3 +61,4 @@ app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")
+app.command()(scan)

@@ -20,7 +20,7 @@ COMMANDS = {
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
     "keys delete", "keys grant", "keys verify",
     "tokens revoke", "tokens inspect",
-    "config check", "config explain", "config schema", "store upgrade",
+    "config check", "config explain", "config schema", "store upgrade", "scan",
 }  # fmt: skip
 
 
