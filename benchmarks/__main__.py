@@ -17,6 +17,7 @@ from benchmarks import (
     over_http,
     proxy,
     routes,
+    scan,
     shared_limits,
     storm,
     tokens,
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     "routes": routes.run,
     "keys": keys.run,
     "imports": imports.run,
+    "scan": scan.run,
 }
 
 

@@ -20,12 +20,17 @@ STDIN = "-"
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PATH", help="Files and directories; `-` is stdin. With --staged or --git-history the repository, `.` unless given."),
-]  # fmt: skip
+    typer.Argument(
+        metavar="PATH",
+        help="Files and directories; `-` is stdin. Where git is asked: its repository, `.` unless given.",
+    ),
+]
 Prefixes = Annotated[
     list[str] | None,
-    typer.Option("--prefix", metavar="PREFIX", help="Keys with this prefix too, besides `gwk` and the configured one. Repeatable."),
-]  # fmt: skip
+    typer.Option(
+        "--prefix", metavar="PREFIX", help="Another prefix of keys, besides `gwk` and the configured one. Repeatable."
+    ),
+]
 Staged = Annotated[bool, typer.Option("--staged", help="What the next commit would take in, as it is in the index.")]
 History = Annotated[
     bool, typer.Option("--git-history", help="Every version of every file and every message git still has.")
@@ -34,9 +39,7 @@ NoIgnore = Annotated[bool, typer.Option("--no-ignore", help="Also what git ignor
 NoAllow = Annotated[
     bool, typer.Option("--no-allow", help="Also what a `gateway-auth:allow` on its line says may stand there.")
 ]
-Verify = Annotated[
-    bool, typer.Option("--verify", help="Say what the store knows of each key, those that work first.")
-]  # fmt: skip
+Verify = Annotated[bool, typer.Option("--verify", help="Say what the store knows of each key, those that work first.")]
 
 
 def scan(
@@ -52,7 +55,6 @@ def scan(
 ) -> None:
     """Find API keys and admin tokens in files. Exits 1 when there are any, 2 when something could not be looked at."""
     from gateway_auth.cli.scan_report import Report
-    from gateway_auth.cli.scan_verify import verified
 
     if staged and git_history:
         raise CommandRefused("give one of --staged and --git-history")
@@ -62,7 +64,11 @@ def scan(
     else:
         events = _paths(paths or [], finder, is_git_asked=not no_ignore)
     report = Report(finder, as_json=as_json, is_all_told=no_allow)
-    report.tell(verified(config, events) if verify else events)
+    if verify:
+        from gateway_auth.cli.scan_verify import verified
+
+        events = verified(config, events)
+    report.tell(events)
     if report.found:
         raise typer.Exit(FAILED)
     if report.is_incomplete:
@@ -86,18 +92,20 @@ def _paths(paths: Iterable[str], finder: LeakFinder, *, is_git_asked: bool) -> I
 
 def _look_at_paths(paths: Iterable[str], finder: LeakFinder, *, is_git_asked: bool) -> Iterator[Event]:
     from gateway_auth.scan.findings import Unseen
-    from gateway_auth.scan.looking import look_at_file, look_at_stream
-    from gateway_auth.scan.places import files_of
+    from gateway_auth.scan.looking import look_at_file, look_at_named, look_at_stream
+    from gateway_auth.scan.places import files_below
 
     for path in paths:
         if path == STDIN:
             yield from look_at_stream(sys.stdin.buffer, finder, STDIN)
-            continue
-        for file in files_of(path, is_git_asked=is_git_asked):
-            if isinstance(file, Unseen):
-                yield file
-            else:
-                yield from look_at_file(file, finder, is_named=file == path)
+        elif not Path(path).is_dir():
+            yield from look_at_named(path, finder)
+        else:
+            for file in files_below(path, is_git_asked=is_git_asked):
+                if isinstance(file, Unseen):
+                    yield file
+                else:
+                    yield from look_at_file(file, finder)
 
 
 def _finder(prefixes: list[str], config: str) -> LeakFinder:

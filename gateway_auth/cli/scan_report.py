@@ -85,6 +85,4 @@ class Report:
         if self.allowed:
             note(f"{self.allowed} allowed by a marker on their line; --no-allow shows them")
         if self.found:
-            note(
-                "Whoever can read these places has the keys: revoke them (gateway-auth keys revoke ID), then take them out."
-            )
+            note("Whoever reads these places has them: first `gateway-auth keys revoke ID`, then take them out.")

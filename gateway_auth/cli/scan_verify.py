@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gateway_auth.cli.session import Session, with_session
+from gateway_auth.errors import GatewayAuthError
 from gateway_auth.scan.findings import Event, Finding, Unseen
 
 if TYPE_CHECKING:
@@ -26,7 +27,14 @@ def verified(config: str, events: Iterable[Event]) -> Iterator[Event]:
             yield event
         else:
             findings.append(event)
-    statuses = _statuses(config, {event.leak.text: event.leak for event in findings}.values())
+    if not findings:
+        return
+    try:
+        statuses = _statuses(config, {event.leak.text: event.leak for event in findings}.values())
+    except GatewayAuthError as error:
+        # What was found is told whether or not the store can be asked.
+        yield Unseen(config, f"the keys were not verified: {error}")
+        statuses = {}
     findings = [replace(event, status=statuses.get(event.leak.text)) for event in findings]
     yield from sorted(findings, key=lambda event: event.status != _WORKING)
 

@@ -1,7 +1,7 @@
-"""Finds secrets of ours in bytes: their forms stand in one table here. It knows no file, no store and no configuration.
+"""Finds secrets of ours in bytes: their forms stand here and nowhere else. It knows no file and no store.
 
-Only what is complete and has a right checksum is a secret: a look-alike is one with a chance of 1 to 2^32. Text in UTF-16
-of either byte order is read too. What is encoded otherwise (base64, compressed) is not seen.
+Only what is complete and has a right checksum is a secret: a look-alike passes for one once in 2^32. Text in UTF-16 of
+either byte order is read too. What is encoded otherwise (base64, percent signs) is not seen.
 """
 
 from __future__ import annotations
@@ -55,22 +55,29 @@ class Leak(Struct, frozen=True):
 class LeakFinder:
     """Finds the secrets of some forms."""
 
-    __slots__ = ("_look_alikes", "_patterns")
+    __slots__ = ("_look_alikes", "_narrow", "_wide")
 
     def __init__(self, forms: Iterable[SecretForm]) -> None:
         distinct = tuple(dict.fromkeys(forms))
-        self._patterns = [(form, is_wide, _pattern(form, is_wide=is_wide)) for form in distinct for is_wide in (0, 1)]
+        self._narrow = [(form, _pattern(form, gap="")) for form in distinct]
+        self._wide = [(form, _pattern(form, gap=r"\x00")) for form in distinct]
         self._look_alikes = [re.compile(rf"({_head(form)}[0-9A-Za-z]{{12}}_)[0-9A-Za-z]{{8,}}") for form in distinct]
 
     def find(self, data: bytes) -> list[Leak]:
         """Every secret in `data`, in the order they stand in."""
-        leaks = []
-        for form, is_wide, pattern in self._patterns:
-            for match in pattern.finditer(data):
-                text = data[match.start() : match.end(1)]
-                leak = _leak(form, match.start(), text[::2] if is_wide else text, is_wide=bool(is_wide))
-                if leak is not None:
-                    leaks.append(leak)
+        leaks = [
+            leak
+            for form, pattern in self._narrow
+            for match in pattern.finditer(data)
+            if (leak := _leak(form, match.start(), match.group() + match.group(1), is_wide=False))
+        ]
+        if b"\0" in data:  # in text there is none, and that is known far sooner than a second search ends
+            leaks += [
+                leak
+                for form, pattern in self._wide
+                for match in pattern.finditer(data)
+                if (leak := _leak(form, match.start(), (match.group() + b"\0" + match.group(1))[::2], is_wide=True))
+            ]
         leaks.sort(key=lambda leak: leak.start)
         return leaks
 
@@ -93,9 +100,11 @@ def _head(form: SecretForm) -> str:
     return f"{form.prefix}_{environment}"
 
 
-def _pattern(form: SecretForm, *, is_wide: int) -> re.Pattern[bytes]:
-    """The head is consumed and the rest only looked at, so that a key which begins in the tail of another is found."""
-    gap = r"\x00" if is_wide else ""
+def _pattern(form: SecretForm, *, gap: str) -> re.Pattern[bytes]:
+    """The head is consumed and the rest only looked at, so that a key which begins in the tail of another is found.
+
+    `gap` stands between any two characters.
+    """
     environments = "|".join(gap.join(name) for name in form.environments)
     head = [*form.prefix, "_", *([f"(?:{environments})", "_"] if environments else [])]
     rest = [*(["[0-9A-Za-z]"] * KEY_ID_LENGTH), "_", *(["[0-9A-Za-z]"] * _TAIL)]

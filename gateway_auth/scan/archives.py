@@ -9,13 +9,15 @@ import bz2
 import gzip
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 
 from gateway_auth.core.leaks import LeakFinder
 from gateway_auth.scan.findings import Event, Place, Unseen
 from gateway_auth.scan.stream import Read, search
 
+MAGIC_BYTES = 4
+"""How much of the beginning of a file says what it is."""
 MAX_INSIDE_BYTES = 256 << 20
 """Uncompressed, of all members together: what a small file can blow up to."""
 MAX_MEMBERS = 10_000
@@ -31,21 +33,27 @@ class _TooMuch(Exception):
     """A bound was met; the text says which."""
 
 
-def look_inside(file: FileIO, magic: bytes, path: str, finder: LeakFinder) -> Iterator[Event]:
-    """What the compressed members of an archive hold; of any other file nothing."""
+def look_inside(descriptor: int, magic: bytes, path: str, finder: LeakFinder) -> Iterator[Event]:
+    """What the compressed members of an archive hold; of any other file nothing. `magic` is how it begins."""
+    look = next((look for begin, look in _KINDS.items() if magic.startswith(begin)), None)
+    if look is None:
+        return
     try:
-        if magic[:3] == b"\x1f\x8b\x08":
+        with FileIO(descriptor, closefd=False) as file:
             file.seek(0)
-            yield from search(_Budget().spent_by(gzip.GzipFile(fileobj=file).read), finder, Place(path, "uncompressed"))
-        elif magic[:3] == b"BZh":
-            file.seek(0)
-            yield from search(_Budget().spent_by(bz2.BZ2File(file).read), finder, Place(path, "uncompressed"))
-        elif magic == b"PK\x03\x04":
-            yield from _look_inside_zip(file, path, finder)
+            yield from look(file, path, finder)
     except _TooMuch as error:
         yield Unseen(path, str(error), is_failure=False)
     except Exception:  # noqa: BLE001 - whatever a hostile archive makes a decoder raise
         yield Unseen(path, "is a damaged archive: what can be read of it was looked at", is_failure=False)
+
+
+def _look_inside_gzip(file: FileIO, path: str, finder: LeakFinder) -> Iterator[Event]:
+    return search(_Budget().spent_by(gzip.GzipFile(fileobj=file).read), finder, Place(path, "uncompressed"))
+
+
+def _look_inside_bzip2(file: FileIO, path: str, finder: LeakFinder) -> Iterator[Event]:
+    return search(_Budget().spent_by(bz2.BZ2File(file).read), finder, Place(path, "uncompressed"))
 
 
 def _look_inside_zip(file: FileIO, path: str, finder: LeakFinder) -> Iterator[Event]:
@@ -93,3 +101,10 @@ class _Budget:
             return data
 
         return read_within
+
+
+_KINDS: dict[bytes, Callable[[FileIO, str, LeakFinder], Iterator[Event]]] = {
+    b"\x1f\x8b\x08": _look_inside_gzip,
+    b"BZh": _look_inside_bzip2,
+    b"PK\x03\x04": _look_inside_zip,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway_auth.core.leaks import Leak
 
@@ -30,6 +31,10 @@ class Finding(Struct, frozen=True):
     is_allowed: bool = False
     status: str | None = None
 
+    def renamed(self, path: str) -> Finding:
+        """The same in a file that was named otherwise."""
+        return replace(self, place=replace(self.place, path=path))
+
 
 class Unseen(Struct, frozen=True):
     """What was not looked at, and why. `is_failure`: it should have been, so nobody can say there is nothing in it."""
@@ -37,6 +42,10 @@ class Unseen(Struct, frozen=True):
     path: str
     why: str
     is_failure: bool = True
+
+    def renamed(self, path: str) -> Unseen:
+        """The same of a file that was named otherwise."""
+        return replace(self, path=path)
 
 
 Event: TypeAlias = Finding | Unseen

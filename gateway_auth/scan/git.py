@@ -40,9 +40,12 @@ def running(directory: str, *arguments: str, stdin: IO[bytes] | None = None) -> 
             process.kill()
             raise
         process.stdout.close()
-        if process.wait():
-            complaints.seek(0)
-            raise GitFailed(_last_line(complaints.read(READ_BYTES)))
+        is_refused = process.wait() != 0
+        complaints.seek(0)
+        complaint = complaints.read(READ_BYTES)
+        # git ends well all the same where it could not look into a directory.
+        if is_refused or b"could not open directory" in complaint:
+            raise GitFailed(_last_line(complaint))
 
 
 def _start(
@@ -79,6 +82,12 @@ def repository_paths(directory: str) -> Iterator[bytes]:
         if name != before:  # one in conflict is listed three times
             yield name
         before = name
+
+
+def require_repository(directory: str) -> None:
+    """Raises GitFailed, in git's own words, where there is none or git keeps away from it."""
+    for _ in listed(directory, "rev-parse", "--git-dir"):
+        pass
 
 
 class GitObject(Struct):

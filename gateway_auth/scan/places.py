@@ -3,60 +3,63 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 
 from gateway_auth.scan.findings import Unseen
 from gateway_auth.scan.git import GitFailed, repository_paths
 
 
-def files_of(path: str, *, is_git_asked: bool) -> Iterator[str | Unseen]:
-    """The file itself, or those in the directory and below; where they lie in a repository, those it would take in.
+def files_below(directory: str, *, is_git_asked: bool) -> Iterator[str | Unseen]:
+    """The files in a directory and below; where they lie in a repository, those it has or would take in.
 
     A directory of which its repository takes in nothing is looked at whole: it was named, so it is meant.
     """
-    if not os.path.isdir(path):
-        yield path
-        return
     is_empty = True
     if is_git_asked:
-        for found in _repository_files(path):
-            is_empty = False
-            yield found
+        try:
+            for found in _repository_files(directory):
+                is_empty = False
+                yield found
+        except GitFailed as error:
+            # Before the first name: it is no repository, or git keeps away from it. All files are looked at then.
+            if not is_empty:
+                yield Unseen(directory, str(error))
     if is_empty:
-        yield from _all_files(path)
+        yield from _all_files(directory)
 
 
 def _repository_files(directory: str) -> Iterator[str | Unseen]:
-    """Nothing where git does not answer: whatever the reason, all files are looked at then."""
+    """Raises GitFailed, perhaps after the last name."""
     within = _Within(directory)
-    try:
-        for name in repository_paths(directory):
-            path = os.path.join(directory, os.fsdecode(name))
-            if not within.holds(path):
-                continue
-            if os.path.isdir(path) and not os.path.islink(path):
-                yield from files_of(path, is_git_asked=True)
-            else:
-                yield path
-    except GitFailed:
-        return
+    for listed in repository_paths(directory):
+        name = os.fsdecode(listed)
+        if not within.holds(name):
+            continue
+        path = f"{directory}/{name}"
+        try:
+            mode = os.lstat(path).st_mode
+        except OSError:
+            continue  # known to git, and deleted
+        if stat.S_ISDIR(mode):
+            yield from files_below(path, is_git_asked=True)
+        elif stat.S_ISREG(mode):
+            yield path
 
 
 class _Within:
-    """Whether a name git has listed still leads where it says: its directory may be a link by now."""
+    """Whether a name git has listed leads where it says: the directory it names may be a link by now."""
 
     def __init__(self, directory: str) -> None:
-        self._directory = directory
         self._root = os.path.realpath(directory)
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, bool] = {"": True}
 
-    def holds(self, path: str) -> bool:
-        parent = os.path.dirname(path.rstrip("/"))
+    def holds(self, name: str) -> bool:
+        parent = name.rstrip("/").rpartition("/")[0]
         is_held = self._known.get(parent)
         if is_held is None:
-            below = os.path.relpath(parent, self._directory)
-            expected = self._root if below == "." else f"{self._root}/{below}"
-            is_held = self._known[parent] = os.path.realpath(parent) == expected
+            where = f"{self._root}/{parent}"
+            is_held = self._known[parent] = os.path.realpath(where) == where
         return is_held
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 
 from gateway_auth.core.leaks import LeakFinder
 from gateway_auth.scan.findings import Event, Place, Unseen
-from gateway_auth.scan.git import GitFailed, listed, objects, running
+from gateway_auth.scan.git import GitFailed, listed, objects, require_repository, running
 from gateway_auth.scan.stream import search
 
 _CHANGES = (
@@ -21,6 +21,7 @@ _SUBMODULE = b"160000"
 def look_at_staged(directory: str, finder: LeakFinder) -> Iterator[Event]:
     """Each file of the index that is not as in the last commit, as it would be committed."""
     try:
+        require_repository(directory)
         changed = list(_changed(directory))
         with TemporaryFile() as wanted:
             wanted.writelines(b"%s %d\n" % (name, number) for number, (name, _) in enumerate(changed))
