@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from gateway_auth.core.imported import ImportedKey
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.lease import Grant, Want
 from gateway_auth.core.limits import LimitOutcome, LimitSet
@@ -34,7 +35,6 @@ class Random(Protocol):
 
     def below(self, limit: int) -> int:
         """A uniform number in [0, limit)."""
-        ...
 
 
 # -- what requests are judged by ---------------------------------------------------------------------------------
@@ -257,6 +257,13 @@ class Revocations(Protocol):
         ...
 
 
+class Imported(Protocol):
+    """The keys inside one transaction that were issued elsewhere. What is known of one goes with its key."""
+
+    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]: ...
+    async def save(self, imported: ImportedKey) -> None: ...
+
+
 class Snapshot(Protocol):
     """Apps and keys as they are at one moment, to look at."""
 
@@ -275,6 +282,8 @@ class Transaction(Protocol):
     def keys(self) -> Keys: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def imported(self) -> Imported: ...
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
         ...

@@ -11,6 +11,9 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Generic, TypeVar
 
+from msgspec.structs import replace
+
+from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.ports import AuditEvent, Change, ChangeBatch, KeyReading, RevocationReading
@@ -81,6 +84,33 @@ class MemoryRevocations:
         return count - len(self.kept)
 
 
+class MemoryImported:
+    """ports.Imported. `written` is what this transaction wrote over what is there."""
+
+    def __init__(self, there: Mapping[str, ImportedKey], keys: MemoryKeys) -> None:
+        self._there = there
+        self._keys = keys
+        self.written: dict[str, ImportedKey] = {}
+
+    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """Those found by any of the digests."""
+        everything = {**self._there, **self.written}.values()
+        found = [entry for entry in everything if entry.lookup in lookups]
+        return [entry for entry in found if await self._keys.get(entry.key_id) is not None]
+
+    async def save(self, imported: ImportedKey) -> None:
+        """Add one; its key is saved already."""
+        self.written[imported.key_id] = imported
+
+    async def upgrade(self, upgrade: Upgrade) -> None:
+        """Unless somebody has done it meanwhile, or the key is gone."""
+        key = await self._keys.get(upgrade.before.key_id)
+        if key is None or upgrade.before not in await self.find([upgrade.before.lookup]):
+            return
+        await self._keys.save(replace(key, digest=upgrade.digest, pepper_id=upgrade.pepper_id))
+        await self.save(ImportedKey(key_id=key.id, lookup=upgrade.lookup, pepper_id=upgrade.pepper_id))
+
+
 class MemoryTransaction:
     """ports.Transaction."""
 
@@ -89,10 +119,12 @@ class MemoryTransaction:
         apps: Mapping[str, AppRecord],
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
+        imported: Mapping[str, ImportedKey],
         revision: int,
     ) -> None:
         self.apps = MemoryApps(apps)
         self.keys = MemoryKeys(keys)
+        self.imported = MemoryImported(imported, self.keys)
         self.revocations = MemoryRevocations(revocations)
         self.events: list[AuditEvent] = []
         self._revision = revision
@@ -111,6 +143,7 @@ class MemoryRegistry:
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
+        self._imported: dict[str, ImportedKey] = {}
         self._pruned = 0
         self._turn = asyncio.Lock()
 
@@ -140,6 +173,16 @@ class MemoryRegistry:
         found = tuple(entry for revision, entry in self._revocations if revision > after)
         return RevocationReading(len(self.audit), found)
 
+    async def find_imported(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """The imported keys found by any of the digests."""
+        async with self.reading() as snapshot:
+            return await snapshot.imported.find(lookups)
+
+    async def upgrade_imported(self, upgrade: Upgrade) -> None:
+        """Nothing people see changes, so nobody is told of it."""
+        async with self.transaction() as transaction:
+            await transaction.imported.upgrade(upgrade)
+
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""
         old = [number for number, event in enumerate(self.audit, 1) if event.at < before]
@@ -150,17 +193,20 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, len(self.audit))
+        yield MemoryTransaction(
+            dict(self._apps), dict(self._keys), self._revocations, dict(self._imported), len(self.audit)
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
-            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self.audit))
+            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, self._imported, len(self.audit))
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
+            self._imported |= transaction.imported.written
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
 

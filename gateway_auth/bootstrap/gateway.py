@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 
+from gateway_auth.adapters.foreign_hashes import verify_slow_hash
 from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
@@ -19,6 +20,7 @@ from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.api_key import KeyVerifier
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.imported import ImportedKeys, ImportedStore
 from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
@@ -36,6 +38,7 @@ class Gateway:
         changes: ChangeFollower,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
+        imported: ImportedKeys | None = None,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
@@ -43,6 +46,7 @@ class Gateway:
         self.shared: Shared | None = None
         self._changes = changes
         self._store = store
+        self._imported = imported
 
     def join(self, shared: Shared) -> None:
         """Take part in what is shared; it is closed with this gateway."""
@@ -62,6 +66,8 @@ class Gateway:
             await self.tokens.close()
         if self.shared is not None:
             await self.shared.close()
+        if self._imported is not None:
+            await self._imported.close()
         if self._store is not None:
             await self._store.close()
 
@@ -85,6 +91,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             cache_seconds=configuration.api_keys.cache_seconds,
             max_stale_seconds=configuration.max_stale_seconds,
             issuers=open_issuers(configuration.issuers, clock),
+            imported_store=store if configuration.api_keys.accept_imported else None,
             owned_store=store,
         )
     except BaseException:
@@ -110,6 +117,7 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     cache_seconds: float = 30.0,
     max_stale_seconds: float = 60.0,
     issuers: Sequence[IssuerSource] = (),
+    imported_store: ImportedStore | None = None,
     owned_store: SqlStore | None = None,
 ) -> Gateway:
     """Put a gateway together over any adapters, and start it. Without a `slot_store` requests are counted here."""
@@ -125,8 +133,12 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     if rules.has_slots():
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
     keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
+    imported = None
+    if imported_store is not None:
+        imported = ImportedKeys(keys, peppers, imported_store, verify_slow_hash, fingerprint, clock)
+        keys.imported = imported
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store)
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store, imported)
     try:
         await changes.start()
         if tokens is not None:

@@ -12,7 +12,7 @@ from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
 from gateway_auth.cli.doctor import doctor
 from gateway_auth.cli.init import init
-from gateway_auth.cli.key_states import keys
+from gateway_auth.cli.keys_import import keys
 from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
 from gateway_auth.cli.scan import scan

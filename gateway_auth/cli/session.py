@@ -40,6 +40,7 @@ class Session:
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.lifecycle.apps import ManageApps
+        from gateway_auth.lifecycle.import_keys import ImportKeys
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
         from gateway_auth.lifecycle.tokens import ManageTokens
@@ -50,6 +51,14 @@ class Session:
         self._registry = registry = _Registry(store)
         self.apps = ManageApps(registry, clock, random, rules.plans)
         self.keys = ManageKeys(
+            registry,
+            clock,
+            random,
+            key_format=rules.key_format,
+            peppers=configuration.peppers,
+            max_lifetime_days=configuration.api_keys.max_lifetime_days,
+        )
+        self.imports = ImportKeys(
             registry,
             clock,
             random,

@@ -61,6 +61,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             cache_seconds=api_keys.cache_seconds,
             max_lifetime_days=api_keys.max_lifetime_days,
             unused_after_days=api_keys.unused_after_days,
+            accept_imported=api_keys.accept_imported,
         ),
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),

@@ -17,6 +17,7 @@ class ApiKeySettings(Struct, frozen=True, kw_only=True):
     cache_seconds: int = 30
     max_lifetime_days: int = 0
     unused_after_days: int = 90
+    accept_imported: bool = False
 
 
 class IntrospectionSettings(Struct, frozen=True, kw_only=True):

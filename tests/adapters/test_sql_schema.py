@@ -97,6 +97,7 @@ async def test_a_store_of_the_first_schema_is_upgraded_with_all_that_is_in_it(tm
     assert (await store.changes_since(0)).changes == (Change(1, "key", "key1"),)
     assert query(sqlite_file(tmp_path), "SELECT action, object_id FROM audit") == [("key.update", "key1")]
     await revoke(store, revocation())
+    assert await store.find_imported([b"anything"]) == []
     assert await store.read_revocations(1) == RevocationReading(2, (revocation(),))
     await store.close()
 

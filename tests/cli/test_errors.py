@@ -147,6 +147,7 @@ def test_an_older_store_is_refused_until_it_is_upgraded_and_keeps_its_keys(works
     file = workspace.directory / "gateway.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("DROP TABLE revocations")
+        connection.execute("DROP TABLE imported_keys")
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
     assert_one_line(
         workspace.call("keys", "list"), 1, f"schema 0001, older than {NOW}; run `gateway-auth store upgrade`"

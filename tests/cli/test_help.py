@@ -18,7 +18,7 @@ COMMANDS = {
     "init", "demo", "serve", "doctor",
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
-    "keys delete", "keys grant", "keys verify",
+    "keys delete", "keys grant", "keys verify", "keys import",
     "tokens revoke", "tokens inspect",
     "config check", "config explain", "config schema", "store upgrade", "scan",
 }  # fmt: skip

@@ -5,40 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
-from sqlalchemy import CursorResult, Executable, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Executable, Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.failures import Explain, translated
+from gateway_auth.adapters.sql.guarded import Guarded
+from gateway_auth.adapters.sql.imported import SqlImported
 from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.ports import AuditEvent
 
-Parameters = Mapping[str, Column]
-
 _HEAD = schema.head
 _LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq).where(_HEAD.c.id == 1).with_for_update()
-
-
-class Guarded:
-    """A connection whose failures are ours."""
-
-    def __init__(self, connection: AsyncConnection, explain: Explain) -> None:
-        self._connection = connection
-        self.explain = explain
-
-    async def run(
-        self, statement: Executable, parameters: Parameters | Sequence[Parameters] | None = None
-    ) -> CursorResult[*tuple[object, ...]]:
-        """The buffered result of one statement."""
-        with translated(self.explain):
-            return await self._connection.execute(statement, parameters)
-
-    async def commit(self) -> None:
-        """Make everything visible at once, or nothing."""
-        with translated(self.explain):
-            await self._connection.commit()
 
 
 class _Records(Generic[R]):
@@ -121,6 +101,7 @@ class SqlSnapshot:
         guarded = Guarded(connection, explain)
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
+        self.imported = SqlImported(guarded)
 
 
 class SqlTransaction:
@@ -135,6 +116,7 @@ class SqlTransaction:
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.revocations = SqlRevocations(guarded)
+        self.imported = SqlImported(guarded)
 
     @classmethod
     async def begin(cls, connection: AsyncConnection, explain: Explain) -> SqlTransaction:
