@@ -36,6 +36,7 @@ logger = logging.getLogger("gateway_auth.keys")
 
 MAX_SLOW_WAITING = 16
 """Who comes while so many wait for a slow hash is told to come again. Keys that were used once never wait here."""
+MAX_WAIT_SECONDS = 5.0
 MAX_READS = 32
 READ_TIMEOUT_SECONDS = 2.0
 
@@ -96,8 +97,7 @@ class ImportedKeys:
         mark = self._fingerprint(presented)
         key_id = self._ids[mark]
         if key_id is None:
-            # A task of its own: who leaves early leaves no slow hash running beside the next one.
-            key_id = await self._flight.do(mark, lambda: self._identify(presented, mark))
+            key_id = await self._identified(presented, mark)
         return INVALID if key_id is None else await self._keys.verify_by_id(key_id)
 
     async def close(self) -> None:
@@ -106,6 +106,15 @@ class ImportedKeys:
         for task in self._upgrades:
             task.cancel()
         await asyncio.gather(*self._upgrades, return_exceptions=True)
+
+    async def _identified(self, presented: bytes, mark: bytes) -> str | None:
+        """Whose text it is, if that is known soon. Whoever comes again finds what became of it."""
+        try:
+            # A task of its own: who leaves early leaves no slow hash running beside the next one.
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                return await self._flight.do(mark, lambda: self._identify(presented, mark))
+        except TimeoutError as error:
+            raise StoreUnavailable("the slow hash of an imported key is still being compared") from error
 
     async def _identify(self, presented: bytes, mark: bytes) -> str | None:
         """Whose text it is."""

@@ -178,6 +178,19 @@ async def test_slow_hashes_are_compared_one_at_a_time_off_the_loop_and_few_wait(
     assert await foreign.verify(SLOW) == foreign.slow_id
 
 
+async def test_nobody_waits_long_for_a_slow_hash_and_who_comes_again_finds_it_compared(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "MAX_WAIT_SECONDS", 0.01)
+    foreign.hashing.gate.clear()
+    with pytest.raises(StoreUnavailable, match="still being compared"):
+        await foreign.verify(SLOW)
+    monkeypatch.undo()
+    foreign.hashing.gate.set()
+    assert await foreign.verify(SLOW) == foreign.slow_id
+    assert foreign.hashing.compared == 1
+
+
 async def test_one_text_is_compared_once_for_however_many_ask_and_whoever_leaves(foreign: Foreign) -> None:
     foreign.hashing.gate.clear()
     callers = [asyncio.create_task(foreign.verify(SLOW)) for _ in range(10)]
