@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway_auth.cli.failures import CommandRefused
-from gateway_auth.lifecycle.import_keys import Entry
+from gateway_auth.lifecycle.import_keys import COLUMNS, Entry
 
 STDIN = "-"
 MAX_BYTES = 64 << 20
@@ -81,4 +81,5 @@ def _text(number: int, name: str, value: object) -> str:
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return " ".join(value)
-    raise CommandRefused(f"line {number}: {name[:64]}: must be text, or a list of texts")
+    what = name if name in COLUMNS else "a value"
+    raise CommandRefused(f"line {number}: {what}: must be text, or a list of texts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ def _look_at_paths(paths: Iterable[str], finder: LeakFinder, *, is_git_asked: bo
     for path in paths:
         if path == STDIN:
             yield from look_at_stream(sys.stdin.buffer, finder, STDIN)
-        elif not Path(path).is_dir():
+        elif not os.path.isdir(path):  # of Path(""), that would be true
             yield from look_at_named(path, finder)
         else:
             for file in files_below(path, is_git_asked=is_git_asked):

@@ -110,9 +110,9 @@ class ImportKeys:
 
     def _prepare(self, actor: str, app_id: str, entry: Entry, default_kind: str) -> Prepared:
         values = entry.values
-        unknown = sorted(values.keys() - COLUMNS)
-        if unknown:
-            raise InvalidInput(unknown[0][:64], f"is no column; known are {', '.join(sorted(COLUMNS))}")
+        if values.keys() - COLUMNS:
+            # Not named: of a file without a head, the names are the first key.
+            raise InvalidInput("columns", f"name only {', '.join(sorted(COLUMNS))}, in the first line of CSV")
         given = {name: text for name, text in values.items() if text}
         if ("key" in given) == ("hash" in given):
             raise InvalidInput("key", "give exactly one of key and hash")

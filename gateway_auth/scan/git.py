@@ -23,16 +23,27 @@ _ENVIRONMENT = {
     "LC_ALL": "C",
 }
 
+_LOCATIONS = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)  # fmt: skip
+"""In a hook these name the repository it runs for: another one would be taken for it, and found empty."""
+
 
 class GitFailed(Exception):
     """git is not there, or refused; the text is its last line."""
 
 
 @contextmanager
-def running(directory: str, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:
-    """The output of `git arguments` in a directory. Raises GitFailed where it did not end well, after the last byte."""
+def running(
+    directory: str, *arguments: str, stdin: IO[bytes] | None = None, index_file: str | None = None
+) -> Iterator[IO[bytes]]:
+    """The output of `git arguments` in a directory. Raises GitFailed where it did not end well, after the last byte.
+
+    `index_file` is another index than the repository's own.
+    """
     # Not a pipe for the complaints: one that nobody empties could stop git.
-    with TemporaryFile() as complaints, _start(directory, arguments, stdin, complaints) as process:
+    with TemporaryFile() as complaints, _start(directory, arguments, stdin, complaints, index_file) as process:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         try:
             yield process.stdout
@@ -49,7 +60,7 @@ def running(directory: str, *arguments: str, stdin: IO[bytes] | None = None) -> 
 
 
 def _start(
-    directory: str, arguments: Sequence[str], stdin: IO[bytes] | None, stderr: IO[bytes]
+    directory: str, arguments: Sequence[str], stdin: IO[bytes] | None, stderr: IO[bytes], index_file: str | None
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - no shell, and nothing a stranger chose but the directory
@@ -57,15 +68,20 @@ def _start(
             stdin=stdin if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **_ENVIRONMENT},
+            env=_environment(index_file),
         )
     except OSError as error:
         raise GitFailed(f"git cannot be run: {error.strerror}") from error
 
 
-def listed(directory: str, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[bytes]:
+def _environment(index_file: str | None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _LOCATIONS}
+    return {**kept, **_ENVIRONMENT, **({"GIT_INDEX_FILE": index_file} if index_file is not None else {})}
+
+
+def listed(directory: str, *arguments: str, index_file: str | None = None) -> Iterator[bytes]:
     """The NUL-separated names git prints, as they come."""
-    with running(directory, *arguments, stdin=stdin) as output:
+    with running(directory, *arguments, index_file=index_file) as output:
         rest = b""
         while more := output.read(READ_BYTES):
             *names, rest = (rest + more).split(b"\0")

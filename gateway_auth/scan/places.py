@@ -32,11 +32,12 @@ def files_below(directory: str, *, is_git_asked: bool) -> Iterator[str | Unseen]
 def _repository_files(directory: str) -> Iterator[str | Unseen]:
     """Raises GitFailed, perhaps after the last name."""
     within = _Within(directory)
+    parent = directory.rstrip("/")
     for listed in repository_paths(directory):
         name = os.fsdecode(listed)
         if not within.holds(name):
             continue
-        path = f"{directory}/{name}"
+        path = f"{parent}/{name}"
         try:
             mode = os.lstat(path).st_mode
         except OSError:

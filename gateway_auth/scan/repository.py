@@ -48,7 +48,9 @@ def look_at_history(directory: str, finder: LeakFinder) -> Iterator[Event]:
 
 def _changed(directory: str) -> Iterator[tuple[bytes, bytes]]:
     """(object, path) of each changed file; `--raw -z` gives what changed and the path in turn."""
-    names = listed(directory, *_CHANGES)
+    # For a commit of some files only, git has its hooks look at an index of its own.
+    index_file = os.environ.get("GIT_INDEX_FILE") if directory == "." else None
+    names = listed(directory, *_CHANGES, index_file=index_file)
     for change in names:
         _, mode, _, name, _ = change.split(b" ")
         path = next(names)

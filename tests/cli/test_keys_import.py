@@ -57,7 +57,8 @@ def test_json_lines_are_imported_from_stdin_and_told_as_json(workspace: Workspac
         ("keys.jsonl", f'["{KEYS[0]}"]', "line 1: must be an object"),
         ("keys.jsonl", '{"key": 12}', "line 1: key: must be text, or a list of texts"),
         ("keys.csv", f"key\n{KEYS[0]}\nshort\n", "line 3: key: must be 16 to 256 visible ASCII"),
-        ("keys.csv", f"key,password\n{KEYS[0]},x\n", "line 2: password: is no column; known are environment, "),
+        ("keys.csv", f"key,password\n{KEYS[0]},x\n", "line 2: columns: name only environment, "),
+        ("keys.csv", f"{KEYS[0]}\n{KEYS[1]}\n", "line 2: columns: name only environment, "),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_nothing_is_written(

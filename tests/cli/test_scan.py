@@ -74,6 +74,20 @@ def test_what_could_not_be_looked_at_is_exit_2_unless_something_was_found(tmp_pa
     assert call("scan", tmp_path / "nothing", tmp_path / "a").code == 1
 
 
+def test_an_empty_path_is_not_taken_for_this_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("scan", "").code == 2
+
+
+def test_a_directory_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True, timeout=30)
+    Path("d").mkdir()
+    Path("d/key").write_text(key().text)
+    for given in ("d", "d/", f"{tmp_path}/d/"):
+        assert call("scan", given).out.startswith(f"{given.rstrip('/')}/key:1:1: ")
+
+
 def test_a_marker_on_the_line_allows_it_and_can_be_overruled(tmp_path: Path) -> None:
     (tmp_path / "a").write_text(f"{key().text}  # gateway-auth:allow")
     ended = call("scan", tmp_path)

@@ -75,7 +75,7 @@ def test_every_line_that_cannot_be_is_told_and_none_repeats_what_stood_there() -
     )
     lines = [line.partition(": ")[2].partition(": ")[0] for line in told]
     assert lines == [
-        "key", "key", "key", "key", "hash_kind", "hash", "start", "scopes", "expires_at", "environment", "secret",
+        "key", "key", "key", "key", "hash_kind", "hash", "start", "scopes", "expires_at", "environment", "columns",
     ]  # fmt: skip
     assert [line.partition(":")[0] for line in told] == [f"line {n}" for n in (2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13)]
     assert not any(secret in line for line in told for secret in (KEY, "tooshort", BCRYPT))

@@ -121,6 +121,21 @@ def test_nothing_a_repository_names_is_run(repository: Path, tmp_path_factory: p
     assert not proof.exists()
 
 
+def test_a_hook_of_another_repository_hides_nothing(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "--quiet")
+    write(other / "a", b"")
+    git(other, "add", ".")
+    write(repository / "d/key")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert found(repository) == ["d/key"]
+    assert found(repository / "d") == ["key"]
+
+
 def test_names_git_would_quote_are_found(repository: Path) -> None:
     for name in ("line\nbreak", "quote\"'", "tab\t", "ü", ":(top)x", "-c"):
         write(repository / name)

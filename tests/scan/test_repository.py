@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from gateway_auth.scan.findings import Event, Finding, Unseen
 from gateway_auth.scan.repository import look_at_history, look_at_staged
 from tests.scan.secrets import FINDER, key
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -71,6 +74,23 @@ def test_strange_names_and_links_are_staged_too(repository: Path) -> None:
     git(repository, "add", ".")
     expected = [*((name, key().key_id) for name in names), ("link", key(2).key_id)]
     assert sorted(staged(repository)) == sorted(expected)
+
+
+def test_in_a_hook_the_index_of_the_commit_is_looked_at(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (repository / name).write_text("clean")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "one")
+    found_by_hook = repository / "found"
+    program = "import gateway_auth.cli, sys; sys.exit(gateway_auth.cli.main(['scan', '--staged']))"
+    hook = repository / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -c "{program}" > {found_by_hook}\n')
+    hook.chmod(0o700)
+    (repository / "a").write_text(key().text)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(repository, "commit", "--message", "two", "a")
+    assert key().key_id in found_by_hook.read_text()
 
 
 def test_a_renamed_file_is_looked_at(repository: Path) -> None:
