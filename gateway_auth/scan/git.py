@@ -14,9 +14,12 @@ from msgspec import Struct
 from gateway_auth.scan.stream import Read
 
 READ_BYTES = 1 << 16
+MISSING = "missing"
+"""The type of an object that this clone does not have."""
 _SAFE = ("--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ALLOW_PROTOCOL": "",  # none: what is missing is not fetched, by programs that the repository names
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",  # else an object could be shown as another
     "GIT_TERMINAL_PROMPT": "0",
@@ -122,7 +125,8 @@ def objects(directory: str, wanted: IO[bytes]) -> Iterator[GitObject]:
         while head := output.readline():
             name, kind, size, rest = (*head.rstrip(b"\n").split(b" ", 3), b"", b"")[:4]
             if not size.isdigit():
-                continue  # "<id> missing": of a shallow or partial clone
+                yield GitObject(name.decode(), MISSING, rest, lambda _: b"")
+                continue
             content = _Content(output, int(size))
             yield GitObject(name.decode(), kind.decode(), rest, content.read)
             content.skip()

@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 
 from gateway_auth.core.leaks import LeakFinder
 from gateway_auth.scan.findings import Event, Place, Unseen
-from gateway_auth.scan.git import GitFailed, listed, objects, require_repository, running
+from gateway_auth.scan.git import MISSING, GitFailed, listed, objects, require_repository, running
 from gateway_auth.scan.stream import search
 
 _CHANGES = (
@@ -27,6 +27,9 @@ def look_at_staged(directory: str, finder: LeakFinder) -> Iterator[Event]:
             wanted.writelines(b"%s %d\n" % (name, number) for number, (name, _) in enumerate(changed))
             wanted.seek(0)
             for each in objects(directory, wanted):
+                if each.type == MISSING:
+                    yield Unseen(directory, f"object {each.id} of the index is not in this clone")
+                    continue
                 _, path = changed[int(each.rest)]
                 yield from search(each.read, finder, Place(os.fsdecode(path), object=each.id))
     except GitFailed as error:
@@ -35,15 +38,21 @@ def look_at_staged(directory: str, finder: LeakFinder) -> Iterator[Event]:
 
 def look_at_history(directory: str, finder: LeakFinder) -> Iterator[Event]:
     """Every version of every file, and every message, that a branch, a tag or the reflog leads to; each once."""
+    missing = 0
     try:
-        arguments = ("rev-list", "--objects", "--all", "--reflog", "--missing=allow-any")
+        arguments = ("rev-list", "--objects", "--all", "--reflog", "--missing=print")
         with running(directory, *arguments) as wanted:
             for each in objects(directory, wanted):
-                if each.type != "tree":
+                missing += each.type == MISSING
+                if each.type not in ("tree", MISSING):
                     path = os.fsdecode(each.rest) or f"({each.type})"
                     yield from search(each.read, finder, Place(path, object=each.id))
     except GitFailed as error:
         yield Unseen(directory, str(error))
+    if missing:
+        yield Unseen(
+            directory, f"{missing} objects of its history are not in this clone: fetch them, or scan a whole one"
+        )
 
 
 def _changed(directory: str) -> Iterator[tuple[bytes, bytes]]:

@@ -158,3 +158,26 @@ def test_without_git_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (event,) = look_at_staged(str(tmp_path), FINDER)
     assert isinstance(event, Unseen)
     assert "git cannot be run" in event.why
+
+
+def test_what_a_partial_clone_does_not_have_is_told(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (repository / "a").write_text(key().text)
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "one")
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    clone = tmp_path_factory.mktemp("clone")
+    git(clone, "clone", "--quiet", "--no-checkout", "--filter=blob:none", f"file://{repository}", "partial")
+    (event,) = look_at_history(str(clone / "partial"), FINDER)
+    assert isinstance(event, Unseen)
+    assert event.is_failure
+    assert "1 objects" in event.why
+
+
+def test_an_object_of_the_index_that_is_gone_is_told(repository: Path) -> None:
+    (repository / "a").write_text(key().text)
+    git(repository, "add", ".")
+    name = git(repository, "rev-parse", ":a")
+    (repository / ".git/objects" / name[:2] / name[2:]).unlink()
+    (event,) = look_at_staged(str(repository), FINDER)
+    assert isinstance(event, Unseen)
+    assert event.is_failure
