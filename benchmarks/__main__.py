@@ -18,6 +18,7 @@ from benchmarks import (
     proxy,
     revoking,
     routes,
+    scan,
     shared_limits,
     storm,
     tokens,
@@ -39,6 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
     "routes": routes.run,
     "keys": keys.run,
     "imports": imports.run,
+    "scan": scan.run,
 }
 
 

@@ -76,4 +76,7 @@ GOALS: dict[str, Goal] = {
     "imports.inside": Goal("Import and construct the middleware", "ms", "at most", 80.0),
     "imports.process": Goal("… as a whole process, over an empty one", "ms"),
     "imports.heavy": Goal("Heavy packages loaded by that", "packages", "at most", 0.0),
+    "scan.tree": Goal("Looking for leaked keys in a source tree", "MB/s", "at least", 200.0),
+    "scan.cpu": Goal("… reckoned from its CPU time, git's included", "MB/s"),
+    "scan.line": Goal("… in one endless line of keys with wrong checksums", "MB/s"),
 }

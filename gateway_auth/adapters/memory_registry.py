@@ -24,6 +24,7 @@ from gateway_auth.core.audit import (
     SealedRecord,
     seal,
 )
+from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
@@ -142,6 +143,33 @@ class MemoryAudit:
         return list(islice((sealed for sealed in reversed(older) if _is_wanted(sealed.record, chosen)), limit))
 
 
+class MemoryImported:
+    """ports.Imported. `written` is what this transaction wrote over what is there."""
+
+    def __init__(self, there: Mapping[str, ImportedKey], keys: MemoryKeys) -> None:
+        self._there = there
+        self._keys = keys
+        self.written: dict[str, ImportedKey] = {}
+
+    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """Those found by any of the digests."""
+        everything = {**self._there, **self.written}.values()
+        found = [entry for entry in everything if entry.lookup in lookups]
+        return [entry for entry in found if await self._keys.get(entry.key_id) is not None]
+
+    async def save(self, imported: ImportedKey) -> None:
+        """Add one; its key is saved already."""
+        self.written[imported.key_id] = imported
+
+    async def upgrade(self, upgrade: Upgrade) -> None:
+        """Unless somebody has done it meanwhile, or the key is gone."""
+        key = await self._keys.get(upgrade.before.key_id)
+        if key is None or upgrade.before not in await self.find([upgrade.before.lookup]):
+            return
+        await self._keys.save(replace(key, digest=upgrade.digest, pepper_id=upgrade.pepper_id))
+        await self.save(ImportedKey(key_id=key.id, lookup=upgrade.lookup, pepper_id=upgrade.pepper_id))
+
+
 class MemoryTransaction:
     """ports.Transaction and AuditedSnapshot."""
 
@@ -150,11 +178,13 @@ class MemoryTransaction:
         apps: Mapping[str, AppRecord],
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
+        imported: Mapping[str, ImportedKey],
         revision: int,
         records: Sequence[SealedRecord],
     ) -> None:
         self.apps = MemoryApps(apps)
         self.keys = MemoryKeys(keys)
+        self.imported = MemoryImported(imported, self.keys)
         self.revocations = MemoryRevocations(revocations)
         self.audit = MemoryAudit(records)
         self.audit_head = _head_of(records)
@@ -194,6 +224,7 @@ class MemoryRegistry:
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
         self._usage = MemoryUsage()
+        self._imported: dict[str, ImportedKey] = {}
         self._pruned = 0
         self._turn = asyncio.Lock()
 
@@ -242,6 +273,16 @@ class MemoryRegistry:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
         self._usage.prune(minutes_before, all_before)
 
+    async def find_imported(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """The imported keys found by any of the digests."""
+        async with self.reading() as snapshot:
+            return await snapshot.imported.find(lookups)
+
+    async def upgrade_imported(self, upgrade: Upgrade) -> None:
+        """Nothing people see changes, so nobody is told of it."""
+        async with self.transaction() as transaction:
+            await transaction.imported.upgrade(upgrade)
+
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""
         old = [change.revision for at, change in self._changes if at < before]
@@ -252,17 +293,22 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, 0, tuple(self.records))
+        yield MemoryTransaction(
+            dict(self._apps), dict(self._keys), self._revocations, dict(self._imported), 0, tuple(self.records)
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
-            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self._changes), self.records)
+            transaction = MemoryTransaction(
+                self._apps, self._keys, self._revocations, self._imported, len(self._changes), self.records
+            )
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
+            self._imported |= transaction.imported.written
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
             self.records.extend(transaction.records)

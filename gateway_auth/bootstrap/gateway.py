@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 
+from gateway_auth.adapters.foreign_hashes import verify_slow_hash
 from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
@@ -23,6 +24,7 @@ from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.api_key import KeyVerifier, nothing_to_note
 from gateway_auth.engine.brake import Brake
 from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.imported import ImportedKeys, ImportedStore
 from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
@@ -44,6 +46,7 @@ class Gateway:
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
         books: Books | None = None,
+        imported: ImportedKeys | None = None,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
@@ -55,6 +58,7 @@ class Gateway:
         self.changes = changes
         self._store = store
         self._books = books
+        self._imported = imported
 
     def join(self, shared: Shared) -> None:
         """Take part in what is shared; it is closed with this gateway."""
@@ -86,6 +90,8 @@ class Gateway:
             await self.tokens.close()
         if self.shared is not None:
             await self.shared.close()
+        if self._imported is not None:
+            await self._imported.close()
         if self._store is not None:
             await self._store.close()
 
@@ -110,6 +116,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             cache_seconds=configuration.api_keys.cache_seconds,
             max_stale_seconds=configuration.max_stale_seconds,
             issuers=open_issuers(configuration.issuers, clock),
+            imported_store=store if configuration.api_keys.accept_imported else None,
             owned_store=store,
             books=books,
         )
@@ -137,6 +144,7 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     cache_seconds: float = 30.0,
     max_stale_seconds: float = 60.0,
     issuers: Sequence[IssuerSource] = (),
+    imported_store: ImportedStore | None = None,
     owned_store: SqlStore | None = None,
     books: Books | None = None,
 ) -> Gateway:
@@ -157,9 +165,14 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
     on_proven = books.digests.note if books is not None else nothing_to_note
     keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds, on_proven)
+    imported = None
+    if imported_store is not None:
+        imported = ImportedKeys(keys, peppers, imported_store, verify_slow_hash, fingerprint, clock)
+        keys.imported = imported
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
     usage = books.usage if books is not None else UsageTally(clock.now())
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), keys, changes, usage, tokens, owned_store, books)
+    recorder = Recorder(rules.key_format, clock)
+    gateway = Gateway(engine, recorder, keys, changes, usage, tokens, owned_store, books, imported)
     try:
         await changes.start()
         if tokens is not None:

@@ -12,9 +12,10 @@ from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
 from gateway_auth.cli.doctor import doctor
 from gateway_auth.cli.init import init
-from gateway_auth.cli.key_rotation import keys
+from gateway_auth.cli.keys_import import keys
 from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
+from gateway_auth.cli.scan import scan
 from gateway_auth.cli.serve import serve
 from gateway_auth.cli.store import store
 from gateway_auth.cli.tokens import tokens
@@ -63,3 +64,4 @@ app.add_typer(tokens, name="tokens")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")
+app.command()(scan)

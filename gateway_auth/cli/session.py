@@ -42,6 +42,7 @@ class Session:
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.lifecycle.apps import ManageApps
+        from gateway_auth.lifecycle.import_keys import ImportKeys
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
         from gateway_auth.lifecycle.review import ReviewKeys
@@ -72,6 +73,14 @@ class Session:
         self.usage = ReviewUsage(store, clock)
         known = [webhook.id for webhook in configuration.webhooks]
         self.webhooks = ManageWebhooks(SqlOutbox(store), clock, random, known)
+        self.imports = ImportKeys(
+            registry,
+            clock,
+            random,
+            key_format=rules.key_format,
+            peppers=configuration.peppers,
+            max_lifetime_days=configuration.api_keys.max_lifetime_days,
+        )
         self.key_format = rules.key_format
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))

@@ -84,6 +84,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             unused_after_days=api_keys.unused_after_days,
             rotate_after_days=api_keys.rotate_after_days,
             max_active_per_app=api_keys.max_active_per_app,
+            accept_imported=api_keys.accept_imported,
         ),
         usage_days=usage.keep_days,
         webhooks=tuple(_compile_webhooks(examined, keyring)),

@@ -24,6 +24,7 @@ class ApiKeySettings(Struct, frozen=True, kw_only=True):
     unused_after_days: int = 90
     rotate_after_days: int = 0
     max_active_per_app: int = 0
+    accept_imported: bool = False
 
 
 class IntrospectionSettings(Struct, frozen=True, kw_only=True):

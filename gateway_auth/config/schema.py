@@ -209,6 +209,10 @@ class ApiKeysTable(Table):
     max_lifetime_days: int = Field(
         default=0, ge=0, le=36500, description="The longest a new key may live; 0 is for ever."
     )
+    accept_imported: bool = Field(
+        default=False,
+        description="Keys that were issued elsewhere and imported (`keys import`) are accepted.",
+    )
     unused_after_days: int = Field(
         default=90, ge=1, le=36500, description="A key not used for so long counts as unused."
     )

@@ -11,6 +11,7 @@ from binascii import crc32
 
 from msgspec import Struct
 
+DEFAULT_PREFIX = "gwk"
 ENVIRONMENTS = ("live", "test")
 KEY_ID_LENGTH = 12
 SECRET_LENGTH = 32
@@ -38,7 +39,7 @@ class KeyFormat:
 
     __slots__ = ("_look_alike", "_pattern", "id_end", "id_start", "length", "marker", "prefix")
 
-    def __init__(self, prefix: str = "gwk") -> None:
+    def __init__(self, prefix: str = DEFAULT_PREFIX) -> None:
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(f'"{prefix[:32]}" is not a key prefix: 2 to 16 lower-case letters and digits')
         self.prefix = prefix
@@ -58,12 +59,12 @@ class KeyFormat:
             raise ValueError(f'"{environment[:32]}" is not an environment; use "live" or "test"')
         key_id = _base62(id_number, KEY_ID_LENGTH)
         body = f"{self.prefix}_{environment}_{key_id}_{_base62(secret_number, SECRET_LENGTH)}"
-        return MintedKey(body + _checksum(body.encode()), key_id)
+        return MintedKey(body + checksum(body.encode()), key_id)
 
     def parse_key_id(self, presented: bytes) -> str | None:
         """The key id of a well-formed key with a right checksum, else None. Exact bytes: nothing is trimmed."""
         match = self._pattern.fullmatch(presented)
-        if match is None or _checksum(presented[:-CHECKSUM_LENGTH]).encode() != presented[-CHECKSUM_LENGTH:]:
+        if match is None or checksum(presented[:-CHECKSUM_LENGTH]).encode() != presented[-CHECKSUM_LENGTH:]:
             return None
         return match.group(1).decode("ascii")
 
@@ -85,5 +86,6 @@ def _base62(number: int, width: int) -> str:
     return "".join(reversed(digits))
 
 
-def _checksum(body: bytes) -> str:
+def checksum(body: bytes) -> str:
+    """CRC-32 of all that stands before it."""
     return _base62(crc32(body), CHECKSUM_LENGTH)

@@ -40,6 +40,10 @@ class PepperRing:
         """The digest to store, under the current pepper."""
         return hmac.digest(self._peppers[self.current_id], presented, "sha256")
 
+    def digests(self, message: bytes) -> list[bytes]:
+        """Its digest under each pepper, by which something that any of them was made for is found."""
+        return [hmac.digest(pepper, message, "sha256") for pepper in self._peppers.values()]
+
     def verify(self, presented: bytes, digest: bytes, made_with: str) -> bool:
         """Whether `presented` has this digest under the pepper it was made with. An unknown pepper verifies nothing."""
         pepper = self._peppers.get(made_with)

@@ -23,6 +23,7 @@ from gateway_auth.ports.management import (
     AuditedSnapshot,
     AuditEvent,
     AuditReader,
+    Imported,
     KeyReader,
     Keys,
     Registry,
@@ -44,7 +45,7 @@ __all__ = [
     "ChangeKind",
     "Clock",
     "DigestStore",
-    "Introspector",
+    "Imported", "Introspector",
     "KeyReader",
     "KeyReading",
     "KeySetSource",
@@ -85,7 +86,6 @@ class Random(Protocol):
 
     def below(self, limit: int) -> int:
         """A uniform number in [0, limit)."""
-        ...
 
 
 # -- what requests are judged by ---------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from gateway_auth.core.audit import AuditEvent, AuditFilter, AuditHead, AuditStanding, SealedRecord
+from gateway_auth.core.imported import ImportedKey
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 
 __all__ = [
-    "AppReader", "Apps", "AuditEvent", "AuditReader", "AuditedSnapshot", "KeyReader", "Keys", "Registry", "Revocations",
-    "Snapshot", "Transaction",
+    "AppReader", "Apps", "AuditEvent", "AuditReader", "AuditedSnapshot", "Imported", "KeyReader", "Keys", "Registry",
+    "Revocations", "Snapshot", "Transaction",
 ]  # fmt: skip
 
 
@@ -69,6 +70,13 @@ class Revocations(Protocol):
         ...
 
 
+class Imported(Protocol):
+    """The keys inside one transaction that were issued elsewhere. What is known of one goes with its key."""
+
+    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]: ...
+    async def save(self, imported: ImportedKey) -> None: ...
+
+
 class AuditReader(Protocol):
     """The audit of one snapshot. Records come as they are kept, unverified."""
 
@@ -107,6 +115,8 @@ class Transaction(Protocol):
     def keys(self) -> Keys: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def imported(self) -> Imported: ...
     @property
     def audit_head(self) -> AuditHead:
         """The last audit record, this transaction's own among them."""

@@ -18,10 +18,10 @@ COMMANDS = {
     "init", "demo", "serve", "doctor",
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
-    "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify",
+    "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify", "keys import",
     "tokens revoke", "tokens inspect",
     "webhooks deliveries", "webhooks retry", "webhooks test",
-    "config check", "config explain", "config schema", "store upgrade",
+    "config check", "config explain", "config schema", "store upgrade", "scan",
 }  # fmt: skip
 
 

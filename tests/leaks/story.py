@@ -123,7 +123,13 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
     shown = [*views, *mistaken, ("config", "schema")]
     verified = [((*("keys", "verify"), *words), f"{text}\n") for text in typed for words in ((), ("--json",))]
     plain = [(words, "") for words in (*changes, *shown, *((*view, "--json") for view in views))]
-    gateway.run_all([*plain, *verified, *token_commands(tokens)])
+    everything = "\n".join(typed)
+    piped: list[tuple[tuple[str, ...], str]] = [
+        (("scan", "-"), everything), (("scan", "-", "--verify", "--json"), everything), (("scan", f"no/{good}"), ""),
+        *((("keys", "import", "-", "--format", "csv", "--app", app), f"key\n{text}\n") for text in (good, "a" * 20)),
+        (("keys", "import", "-", "--format", "jsonl", "--app", good), f'{{"key": "{good}"}}\n{good}'),
+    ]  # fmt: skip
+    gateway.run_all([*plain, *verified, *piped, *token_commands(tokens)])
 
 
 def live(gateway: Gateway) -> tuple[dict[str, str], Tokens, bytes]:

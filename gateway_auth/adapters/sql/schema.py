@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0005", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0006", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -184,4 +184,15 @@ revocations = Table(
     Column("expires_at", Double, nullable=False),
     Index("revocations_by_revision", "revision"),
     Index("revocations_by_end", "expires_at"),
+)
+
+imported_keys = Table(
+    "imported_keys",
+    metadata,
+    Column("key_id", _ID, ForeignKey("keys.id", name="imported_key", ondelete="CASCADE"), primary_key=True),
+    Column("lookup", LargeBinary, nullable=False),
+    Column("pepper_id", String(64), nullable=False),
+    Column("hash_kind", String(16)),
+    Column("hash", Text, nullable=False),
+    Index("imported_keys_by_lookup", "lookup", unique=True),
 )

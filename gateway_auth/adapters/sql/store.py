@@ -31,6 +31,7 @@ from gateway_auth.adapters.sql.statements import (
 )
 from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
 from gateway_auth.adapters.sql.usage import add_usage, prune_usage, usage_sums
+from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
@@ -92,6 +93,16 @@ class SqlStore:
         with translated(self._driver.explain):
             found = tuple(from_row(Revocation, row[1:]) for row in rows if row[1] is not None)
         return RevocationReading(number_in(rows[0][0]), found)
+
+    async def find_imported(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """The imported keys found by any of the digests."""
+        async with self.reading() as snapshot:
+            return await snapshot.imported.find(lookups)
+
+    async def upgrade_imported(self, upgrade: Upgrade) -> None:
+        """Nothing people see changes, so nobody is told of it."""
+        async with self.transaction() as transaction:
+            await transaction.imported.upgrade(upgrade)
 
     # -- management ---------------------------------------------------------
 

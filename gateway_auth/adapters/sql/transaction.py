@@ -24,6 +24,7 @@ from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.audit import SqlAudit
 from gateway_auth.adapters.sql.failures import Explain, translated
 from gateway_auth.adapters.sql.guarded import Guarded, Parameters
+from gateway_auth.adapters.sql.imported import SqlImported
 from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
 from gateway_auth.core.keys import AppRecord, KeyRecord
@@ -147,6 +148,7 @@ class SqlSnapshot:
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.audit = SqlAudit(guarded)
+        self.imported = SqlImported(guarded)
 
 
 class SqlTransaction:
@@ -162,6 +164,7 @@ class SqlTransaction:
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.revocations = SqlRevocations(guarded)
+        self.imported = SqlImported(guarded)
 
     @classmethod
     async def begin(
