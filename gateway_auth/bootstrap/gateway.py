@@ -49,6 +49,10 @@ class Gateway:
         self.shared = shared
         shared.start(self._changes.nudge)
 
+    def listen(self, store: SqlStore) -> None:
+        """Be told of changes by the store itself, where it can."""
+        store.listen(self._changes.nudge)
+
     @property
     def degraded(self) -> tuple[str, ...]:
         """What this gateway does without for now: `store`, `redis`."""
@@ -92,6 +96,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             await shared.close()
         await store.close()
         raise
+    gateway.listen(store)
     if shared is not None:
         gateway.join(shared)
     log_posture(configuration)

@@ -6,14 +6,14 @@ Which database it is stands in `address`; whether it may be used, `opening` deci
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway_auth.adapters.sql.address import driver_for
-from gateway_auth.adapters.sql.driver import Query
+from gateway_auth.adapters.sql.driver import Listener, Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
@@ -43,12 +43,12 @@ class SqlStore:
     """
 
     def __init__(self, url: str, *, schema: Schema = CURRENT_SCHEMA) -> None:
-        self._url = url
         self._schema = schema
         self._driver = driver_for(url)
         self._is_open = False
         self._is_closed = False
         self._opening: asyncio.Task[None] | None = None
+        self._listener: Listener | None = None
 
     # -- judging ------------------------------------------------------------
 
@@ -87,6 +87,12 @@ class SqlStore:
             found = tuple(from_row(Revocation, row[1:]) for row in rows if row[1] is not None)
         return RevocationReading(number_in(rows[0][0]), found)
 
+    def listen(self, on_nudge: Callable[[], object]) -> None:
+        """Call `on_nudge`, until the store is closed, when somebody may have changed something; where that is told."""
+        self._listener = self._driver.listener(on_nudge)
+        if self._listener is not None:
+            self._listener.start()
+
     # -- management ---------------------------------------------------------
 
     @asynccontextmanager
@@ -99,7 +105,7 @@ class SqlStore:
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
         """Waits for other writers, at most `driver.LOCK_TIMEOUT_SECONDS`."""
         async with self._connection(self._driver.engine) as connection:
-            transaction = await SqlTransaction.begin(connection, self._driver.explain)
+            transaction = await SqlTransaction.begin(connection, self._driver.explain, self._driver.announcement)
             yield transaction
             await transaction.commit()
 
@@ -148,6 +154,8 @@ class SqlStore:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
+        if self._listener is not None:
+            await self._listener.close()
         with translated(self._driver.explain):
             await self._driver.close()
 
