@@ -25,8 +25,9 @@ _PARAMETERS = {
     "host": "host", "port": "port", "ssl": "ssl", "sslmode": "ssl", "target_session_attrs": "target_session_attrs",
 }  # fmt: skip
 """Of a URL, and what the driver calls them: it knows more, but raises for what psql takes and it does not."""
+_LOST = "08"
 _ADVICE = {
-    "08": "was lost in the middle of a command; try again",
+    _LOST: "was lost in the middle of a command; try again",
     "25006": "is read-only: a standby, or made so by its administrator; point store.url at the primary",
     "28": "refuses the user or the password of store.url",
     "3D000": "does not exist; have it created, or change store.url",
@@ -92,14 +93,16 @@ class PostgresqlDriver:
     def explain(self, error: BaseException) -> str:
         """Host and database, and the server's words; the password is blotted out of those."""
         place = f"{self._url.database or ''} at {self._url.host or 'the local socket'}"
-        return f"the store {place} {explain_common(error) or self._explain(driver_error(error))}"
+        return f"the store {place} {explain_common(error) or self._explain(error)}"
 
     def _explain(self, error: BaseException) -> str:
-        state = str(getattr(error, "sqlstate", None) or "")
+        original = driver_error(error)
+        is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        state = str(getattr(original, "sqlstate", None) or (_LOST if is_lost else ""))
         for beginning, advice in _ADVICE.items():
             if state.startswith(beginning):
                 return advice
-        said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+        said = "no answer in time" if isinstance(error, TimeoutError) else str(original)
         if self._url.password:
             said = said.replace(str(self._url.password), "***")
         return f"cannot be used: {said}; check store.url and the server"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
-from sqlalchemy import Executable, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Executable, Select, Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_auth.adapters.sql import schema
@@ -65,8 +65,7 @@ class SqlApps(_Records[AppRecord]):
 
     async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]:
         """Apps in order of id."""
-        ids = schema.apps.c.id
-        return await self._select(select(schema.apps).where(ids > after).order_by(ids).limit(limit))
+        return await self._select(app_page(limit=limit, after=after))
 
 
 class SqlKeys(_Records[KeyRecord]):
@@ -74,9 +73,7 @@ class SqlKeys(_Records[KeyRecord]):
 
     async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
         """Keys in order of id, of one app or of all."""
-        table = schema.keys
-        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-        return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
+        return await self._select(key_page(limit=limit, after=after, app_id=app_id))
 
 
 class SqlRevocations:
@@ -155,3 +152,16 @@ class SqlTransaction:
             moved: Parameters = {"revision": self._revision, "audit_seq": head.seq, "audit_hash": head.hash}
             await self._guarded.run(update(_HEAD).where(_HEAD.c.id == 1), moved)
         await self._guarded.commit()
+
+
+def app_page(*, limit: int, after: str) -> Select[*tuple[object, ...]]:
+    """A page of apps in order of id."""
+    ids = schema.apps.c.id
+    return select(schema.apps).where(ids > after).order_by(ids).limit(limit)
+
+
+def key_page(*, limit: int, after: str, app_id: str | None) -> Select[*tuple[object, ...]]:
+    """A page of keys in order of id, of one app or of all."""
+    table = schema.keys
+    query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    return query if app_id is None else query.where(table.c.app_id == app_id)
