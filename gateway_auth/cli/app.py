@@ -8,6 +8,7 @@ import typer
 
 from gateway_auth import __version__
 from gateway_auth.cli.apps import apps
+from gateway_auth.cli.audit import audit
 from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
 from gateway_auth.cli.doctor import doctor
@@ -46,6 +47,7 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 @apps.callback()
 @keys.callback()
 @tokens.callback()
+@audit.callback()
 @configuration.callback()
 @store.callback()
 def in_group(config: Config = "") -> None:
@@ -58,5 +60,6 @@ for command in (init, demo, serve, doctor):
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
+app.add_typer(audit, name="audit")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")

@@ -35,7 +35,8 @@ __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
     """The configuration of tables in which no problem was found."""
     gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
-    if gateway is None or store is None or api_keys is None or keyring.pepper is None:
+    audit = examined.audit.table
+    if gateway is None or store is None or audit is None or api_keys is None or keyring.pepper is None:
         raise AssertionError("compiled although there are problems")
     routes = [piece.table for piece in examined.routes if piece.table is not None]
     issuers = tuple(
@@ -55,7 +56,8 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         admin_listen=parse_listen(gateway.admin_listen),
         workers=gateway.workers,
         default_upstream=gateway.upstream,
-        store_url=absolute_store_url(store.url, source.folder),
+        store_url=absolute_store_url(_address(store.url, keyring), source.folder),
+        anchor_file=str(source.folder.absolute() / audit.anchor_file) if audit.anchor_file is not None else None,
         max_stale_seconds=store.max_stale_seconds,
         api_keys=ApiKeySettings(
             cache_seconds=api_keys.cache_seconds,
@@ -65,6 +67,11 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
+
+
+def _address(url: str, keyring: Keyring) -> str:
+    """The store's address: as written, or what the reference there refers to."""
+    return url if keyring.store_url is None else keyring.store_url.reveal().decode()
 
 
 def _compile_redis(redis: RedisTable) -> RedisSettings:

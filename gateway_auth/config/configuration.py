@@ -63,8 +63,9 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     """One configuration, complete and without contradiction.
 
     `listen` and `admin_listen` are (host, port), an IPv6 host without brackets. `store_url` is
-    `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
-    from, None for a mapping. `warnings` are what an operator should know and may have meant.
+    `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `anchor_file` is where the head of the
+    audit is noted, an absolute path. `source` is the file it was read from, None for a mapping. `warnings` are what an
+    operator should know and may have meant.
     """
 
     rules: RuleSet
@@ -75,6 +76,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     workers: int = 1
     default_upstream: str | None = None
     store_url: str
+    anchor_file: str | None = None
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
     issuers: tuple[IssuerSettings, ...] = ()

@@ -15,6 +15,7 @@ from gateway_auth.config.secret import (
     check_mac_secret,
     check_pepper,
     check_reference,
+    check_store_address,
     resolve,
 )
 from gateway_auth.config.shape import Path as KeyPath
@@ -34,6 +35,7 @@ class Keyring(Struct):
     pepper: Secret | None
     previous_peppers: tuple[Secret, ...]
     encryption_key: Secret | None
+    store_url: Secret | None = None
     of_issuers: tuple[IssuerSecrets, ...] = ()
 
 
@@ -51,6 +53,7 @@ def open_keyring(
             if (secret := finder.fetch(reference, ("secrets", "previous_peppers", position), check_pepper))
         ),
         finder.fetch(section.get("encryption_key"), ("secrets", "encryption_key"), check_encryption_key),
+        finder.fetch(_table(tables.get("store")).get("url"), ("store", "url"), check_store_address),
         tuple(
             finder.of_issuer(_table(issuer), ("issuers", position))
             for position, issuer in enumerate(_items(tables.get("issuers")))

@@ -105,6 +105,13 @@ def check_web_address(text: str) -> str:
     return text
 
 
+def check_store_url_or_reference(text: str) -> str:
+    """An address of a store, or a reference to one. It may hold a password and is never repeated."""
+    if text.startswith(("env:", "file:")):
+        return check_reference(text)
+    return check_store_url(text)
+
+
 def check_redis_url(text: str) -> str:
     """An address of Redis. It may hold a password and is never repeated."""
     if not re.fullmatch(r"rediss?(?:\+(?:sentinel|cluster))?://[^\s/]+(?:/[^\s]*)?", text):
@@ -146,7 +153,7 @@ Name = Annotated[str, _checked(check_name)]
 Realm = Annotated[str, _checked(check_realm)]
 Listen = Annotated[str, _checked(check_listen)]
 Upstream = Annotated[str, _checked(parse_upstream)]
-StoreUrl = Annotated[str, _checked(check_store_url)]
+StoreUrl = Annotated[str, _checked(check_store_url_or_reference)]
 RedisUrl = Annotated[str, _checked(check_redis_url)]
 WebAddress = Annotated[str, _checked(check_web_address)]
 IssuerAddress = Annotated[str, _checked(check_issuer)]
