@@ -13,9 +13,8 @@ from gateway_auth.core.audit import AuditFilter, AuditHead, AuditRecord, AuditSt
 from gateway_auth.errors import StoreUnavailable
 
 COLUMNS = [audit.c[name] for name in (*AuditRecord.__struct_fields__, "hash")]
-STANDING = select(head.c.audit_seq, head.c.audit_hash, select(func.max(audit.c.seq)).scalar_subquery()).where(
-    head.c.id == 1
-)
+LAST = select(func.max(audit.c.seq))
+STANDING = select(head.c.audit_seq, head.c.audit_hash, LAST.scalar_subquery()).where(head.c.id == 1)
 
 
 class SqlAudit:
@@ -28,7 +27,7 @@ class SqlAudit:
         """Both in one statement: writers go on meanwhile."""
         seq, digest, last = (await self._guarded.run(STANDING)).one()
         if not isinstance(seq, int) or not isinstance(digest, bytes):
-            raise StoreUnavailable("the store has no numbers in its head; restore it from a backup")
+            raise StoreUnavailable("the store does not say where it stands; restore it from a backup")
         return AuditStanding(AuditHead(seq, digest), last if isinstance(last, int) else 0)
 
     async def page(self, chosen: AuditFilter, *, limit: int, after: int = 0) -> Sequence[SealedRecord]:

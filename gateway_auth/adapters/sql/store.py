@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway_auth.adapters.sql.address import driver_for
 from gateway_auth.adapters.sql.driver import Listener, Query
 from gateway_auth.adapters.sql.failures import translated
+from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
 from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head
@@ -108,6 +109,18 @@ class SqlStore:
             transaction = await SqlTransaction.begin(connection, self._driver.explain, self._driver.announcement)
             yield transaction
             await transaction.commit()
+
+    @asynccontextmanager
+    async def dumping(self) -> AsyncIterator[Guarded]:
+        """A connection that reads one moment, however long it takes."""
+        async with self._connection(self._driver.dumping_engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Guarded]:
+        """A connection that rolls back whatever is not committed on it."""
+        async with self._connection(self._driver.engine) as connection:
+            yield Guarded(connection, self._driver.explain)
 
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time (epoch seconds); returns how many. Late readers start anew."""

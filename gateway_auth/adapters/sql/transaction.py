@@ -12,11 +12,11 @@ from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.audit import SqlAudit
 from gateway_auth.adapters.sql.failures import Explain, translated
 from gateway_auth.adapters.sql.guarded import Guarded, Parameters
+from gateway_auth.adapters.sql.head import read_head
 from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
-from gateway_auth.errors import StoreUnavailable
 
 _HEAD = schema.head
 _LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq, _HEAD.c.audit_hash).where(_HEAD.c.id == 1).with_for_update()
@@ -122,10 +122,8 @@ class SqlTransaction:
     ) -> SqlTransaction:
         """Waits for its turn: from here to the end this is the only writer."""
         guarded = Guarded(connection, explain)
-        revision, seq, digest = (await guarded.run(_LOCKED_HEAD)).one()
-        if not isinstance(revision, int) or not isinstance(seq, int) or not isinstance(digest, bytes):
-            raise StoreUnavailable("the store has no numbers in its head; restore it from a backup")
-        return cls(guarded, revision, AuditHead(seq, digest), announce)
+        found = await read_head(guarded, is_locked=True)
+        return cls(guarded, found.revision, found.audit, announce)
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
