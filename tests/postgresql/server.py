@@ -60,10 +60,10 @@ class Server:
             raise SqlFailed(done.stderr.decode())
         return [line.split("\t") for line in done.stdout.decode().splitlines()]
 
-    def new_database(self) -> str:
-        """The name of a database with nothing in it."""
+    def new_database(self, like: str = "template0") -> str:
+        """The name of a database with nothing in it, or with what another one holds that nobody is connected to."""
         name = f"store{next(self._names)}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {like}")
         return name
 
     def start(self) -> None:
@@ -116,7 +116,7 @@ def running_server() -> Iterator[Server]:
             server.start()
             yield server
         finally:
-            server.stop()
+            server.stop(signal.SIGQUIT)  # nobody will need what it would still write down
 
 
 def _programs(folder: Path) -> Path:
