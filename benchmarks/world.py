@@ -10,6 +10,7 @@ from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
 from gateway_auth.config import Configuration, load
+from gateway_auth.core.actor import Actor
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
