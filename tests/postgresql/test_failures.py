@@ -1,18 +1,26 @@
 """What is said, what is left undone, and that all goes on afterwards, when a store on PostgreSQL cannot be used."""
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from io import BytesIO
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from gateway_auth.adapters.sql import SqlStore
+from gateway_auth.adapters.sql.dump import dump
 from gateway_auth.errors import ConfigError, StoreError, StoreSchemaError, StoreUnavailable
 from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
 from tests.adapters.conformance import save
-from tests.adapters.stores import add_change, app, event, key, sql_store
+from tests.adapters.conformance_revocations import revoke
+from tests.adapters.stores import add_change, app, event, key, revocation, sql_store
 from tests.postgresql.server import PASSWORD, Server, running_server
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "store.md"
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway-auth'"
 RAISE = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -152,20 +160,37 @@ async def test_a_change_that_cannot_be_logged_is_not_made(
         await verified(store, 2)
 
 
-async def test_a_user_who_may_not_write_the_audit_changes_nothing(postgresql: Server, database: str, url: str) -> None:
+async def test_the_rights_the_page_lists_are_enough_and_without_them_nothing_is_changed(
+    postgresql: Server, database: str, url: str
+) -> None:
     async with sql_store(url) as store:
         await save(store, app(), key())
-    postgresql.sql("CREATE ROLE gateway LOGIN PASSWORD 'gateway'")
-    postgresql.sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO gateway", database)
-    postgresql.sql("REVOKE UPDATE, DELETE ON audit FROM gateway", database)
-    async with sql_store(postgresql.url(database, user="gateway", password="gateway")) as store:
-        await save(store, app(), key("key2"))  # appending is all that is needed
-        postgresql.sql("REVOKE INSERT ON audit FROM gateway", database)
+    (rights,) = re.findall(r"```sql\n(.*?)```", await asyncio.to_thread(PAGE.read_text, "utf-8"), re.DOTALL)
+    postgresql.sql("CREATE ROLE gateway LOGIN PASSWORD 'x'; CREATE ROLE management LOGIN PASSWORD 'x'")
+    postgresql.sql(rights, database)
+    async with sql_store(postgresql.url(database, user="gateway", password="x")) as store:
+        assert (await store.read_key("key1")).key == key()
+        assert len((await store.changes_since(0)).changes) == 1
+        store.listen(lambda: None)
+        with pytest.raises(StoreUnavailable, match="may not be used by this user as it has to be"):
+            await save(store, app(), key("key2"))
+    async with sql_store(postgresql.url(database, user="management", password="x")) as store:
+        await save(store, app(), key("key2"))
+        await revoke(store, revocation())
+        async with store.transaction() as transaction:
+            await transaction.keys.delete("key2")
+            await transaction.record(event("key2"))
+        backup = BytesIO()
+        await dump(store, backup, 1.0)
+        await store.prune_changes(0.5)
+        for forbidden in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit", "DROP TABLE audit", "TRUNCATE audit"):
+            with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+                await execute(store, forbidden)
+        postgresql.sql("REVOKE INSERT ON audit FROM management", database)
         with pytest.raises(StoreUnavailable, match="may not be used by this user as it has to be"):
             await save(store, app(), key("key3"))
         assert (await store.read_key("key3")).key is None
-        assert await store.current_revision() == 2
-        await verified(store, 2)
+        await verified(store, 4)
 
 
 async def test_too_many_connections_are_said_so(own_server: Server) -> None:
@@ -179,6 +204,11 @@ async def change_and_cut(store: SqlStore, server: Server) -> None:
         await transaction.keys.delete("key1")
         await transaction.record(event("key1"))
         await asyncio.to_thread(server.sql, CUT)
+
+
+async def execute(store: SqlStore, statement: str) -> None:
+    async with store._driver.engine.begin() as connection:
+        await connection.execute(text(statement))
 
 
 async def verified(store: SqlStore, count: int) -> None:
