@@ -51,7 +51,18 @@ def test_records_are_chosen_by_what_is_asked(used: Workspace) -> None:
     assert used.call("audit", "list", "--actor", "cli:nobody").err == "There are no such records.\n"
 
 
-@pytest.mark.parametrize("options", [("--since", "yesterday"), ("--limit", "0"), ("--actor", "x" * 300)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--since", "yesterday"),
+        ("--limit", "0"),
+        ("--actor", "x" * 300),
+        ("--object", "a\0"),
+        ("--action", "\udcff"),
+        ("--before", "0"),
+        ("--before", "9" * 20),
+    ],
+)
 def test_what_cannot_be_asked_is_a_usage_error(used: Workspace, options: tuple[str, str]) -> None:
     ended = used.call("audit", "list", *options)
     assert ended.code == 2
