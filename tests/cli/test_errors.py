@@ -147,9 +147,14 @@ def test_an_older_store_is_refused_until_it_is_upgraded_and_keeps_its_keys(works
     file = workspace.directory / "gateway.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("DROP TABLE revocations")
+        for name in ("audit_by_actor", "audit_by_action", "audit_by_time"):
+            connection.execute(f"DROP INDEX {name}")
+        for column in ("audit.hash", "audit.outcome", "audit.request_id", "audit.address", "head.audit_hash"):
+            connection.execute("ALTER TABLE {} DROP COLUMN {}".format(*column.split(".")))
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
     assert_one_line(
         workspace.call("keys", "list"), 1, f"schema 0001, older than {NOW}; run `gateway-auth store upgrade`"
     )
     assert workspace.call("store", "upgrade").out == f"upgraded the store from schema 0001 to {NOW}\n"
     assert workspace.call("keys", "verify", "--json", stdin=key["key"]).json["usable"]
+    assert workspace.call("audit", "verify", "--json").json["count"] == 2

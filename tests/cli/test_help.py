@@ -20,7 +20,8 @@ COMMANDS = {
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
     "keys delete", "keys grant", "keys verify",
     "tokens revoke", "tokens inspect",
-    "config check", "config explain", "config schema", "store upgrade",
+    "audit list", "audit verify", "audit export",
+    "config check", "config explain", "config schema", "store upgrade", "store backup", "store restore",
 }  # fmt: skip
 
 
