@@ -20,7 +20,7 @@ PEPPER = b"Jr4ZbLq7Wd0xVnT9KfEy2uHs6mCa8PoG1iXv5NtB"
 PATH = "/v1/orders/42"
 REFERRER = "https://app.example.com/console/orders"
 BODY = b'{"id":"42","item":"tea"}'
-ACTOR = Actor(kind="cli", name="benchmark")
+ACTOR = Actor(kind="system", name="benchmark")
 
 DEMANDING: dict[str, object] = {
     "id": "orders-read",

@@ -65,6 +65,10 @@ class Gateway:
         self.shared = shared
         shared.start(self.changes.nudge)
 
+    def listen(self, store: SqlStore) -> None:
+        """Be told of changes by the store itself, where it can."""
+        store.listen(self.changes.nudge)
+
     @property
     def degraded(self) -> tuple[str, ...]:
         """What this gateway does without for now: `store`, `redis`."""
@@ -125,6 +129,7 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             await shared.close()
         await store.close()
         raise
+    gateway.listen(store)
     if shared is not None:
         gateway.join(shared)
     books.start()

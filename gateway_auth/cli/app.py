@@ -8,6 +8,7 @@ import typer
 
 from gateway_auth import __version__
 from gateway_auth.cli.apps import apps
+from gateway_auth.cli.audit import audit
 from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
 from gateway_auth.cli.doctor import doctor
@@ -49,6 +50,7 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 @keys.callback()
 @tokens.callback()
 @webhooks.callback()
+@audit.callback()
 @configuration.callback()
 @store.callback()
 def in_group(config: Config = "") -> None:
@@ -62,6 +64,7 @@ app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
 app.add_typer(webhooks, name="webhooks")
+app.add_typer(audit, name="audit")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")
 app.command()(scan)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway_auth.core.actor import Actor
@@ -14,24 +13,8 @@ if TYPE_CHECKING:
     from gateway_auth.adapters.sql import SqlStore
     from gateway_auth.config import Configuration
     from gateway_auth.core.keys import AppRecord
-    from gateway_auth.ports import Transaction
 
 T = TypeVar("T")
-
-
-class _Registry:
-    """`ports.Registry` around the store, which notices whether anything was changed."""
-
-    def __init__(self, store: SqlStore) -> None:
-        self.is_changed = False
-        self.reading = store.reading
-        self._store = store
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._store.transaction() as transaction:
-            yield transaction
-        self.is_changed = True
 
 
 class Session:
@@ -41,7 +24,9 @@ class Session:
         from gateway_auth.adapters.sql.outbox import SqlOutbox
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
+        from gateway_auth.bootstrap.management import ManagedRegistry
         from gateway_auth.lifecycle.apps import ManageApps
+        from gateway_auth.lifecycle.audit import ReadAudit
         from gateway_auth.lifecycle.import_keys import ImportKeys
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
@@ -53,7 +38,8 @@ class Session:
         rules = configuration.rules
         clock, random = SystemClock(), SystemRandom()
         self.actor = actor()
-        self._registry = registry = _Registry(store)
+        self.anchor_file = configuration.anchor_file
+        self.registry = registry = ManagedRegistry(store, configuration, clock)
         self.apps = ManageApps(registry, clock, random, rules.plans)
         self.keys = ManageKeys(
             registry,
@@ -81,6 +67,7 @@ class Session:
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
         )
+        self.audit = ReadAudit(registry, clock)
         self.key_format = rules.key_format
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))
@@ -88,7 +75,7 @@ class Session:
     @property
     def has_changed(self) -> bool:
         """Whether anything was changed through it."""
-        return self._registry.is_changed
+        return self.registry.is_changed
 
     async def find_app(self, named: str) -> AppRecord:
         """The app of this id, or the only one of this name. Raises NotFound, or Conflict where several have it."""

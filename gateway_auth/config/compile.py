@@ -44,8 +44,8 @@ __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
     """The configuration of tables in which no problem was found."""
     gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
-    usage = examined.usage.table
-    if gateway is None or store is None or api_keys is None or usage is None or keyring.pepper is None:
+    usage, audit = examined.usage.table, examined.audit.table
+    if gateway is None or store is None or audit is None or api_keys is None or usage is None or keyring.pepper is None:
         raise AssertionError("compiled although there are problems")
     routes = [piece.table for piece in examined.routes if piece.table is not None]
     issuers = tuple(
@@ -76,7 +76,8 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             for name, piece in examined.upstreams.items()
             if piece.table is not None
         },
-        store_url=absolute_store_url(store.url, source.folder),
+        store_url=absolute_store_url(_address(store.url, keyring), source.folder),
+        anchor_file=str(source.folder.absolute() / audit.anchor_file) if audit.anchor_file is not None else None,
         max_stale_seconds=store.max_stale_seconds,
         api_keys=ApiKeySettings(
             cache_seconds=api_keys.cache_seconds,
@@ -98,6 +99,11 @@ def _compile_webhooks(examined: Examined, keyring: Keyring) -> Iterator[WebhookS
         if piece.table is not None and secret is not None:
             table = piece.table
             yield WebhookSettings(id=table.id, url=table.url, secret=secret, events=tuple(table.events))
+
+
+def _address(url: str, keyring: Keyring) -> str:
+    """The store's address: as written, or what the reference there refers to."""
+    return url if keyring.store_url is None else keyring.store_url.reveal().decode()
 
 
 def _compile_redis(redis: RedisTable) -> RedisSettings:

@@ -104,7 +104,8 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
 
     `listen`, `admin_listen` and `status_listen` are (host, port), an IPv6 host without brackets; where there is a
     `socket`, `listen` is not used. `store_url` is
-    `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `source` is the file it was read
+    `sqlite:////absolute/path` or `postgresql://…` and may hold a password. `anchor_file` is where the head of
+    the audit is noted, an absolute path. `source` is the file it was read
     from, None for a mapping. `upstreams` are the groups by name; `default_upstream` and those of routes are such a
     name or an address. `warnings` are what an operator should know and may have meant.
     """
@@ -122,6 +123,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     default_upstream: str | None = None
     upstreams: dict[str, Upstream] = {}
     store_url: str
+    anchor_file: str | None = None
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
     usage_days: int = 90

@@ -9,7 +9,15 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
-from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable, UsageTable
+from gateway_auth.config.schema import (
+    ApiKeysTable,
+    AuditTable,
+    Document,
+    GatewayTable,
+    SecretsTable,
+    StoreTable,
+    UsageTable,
+)
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
@@ -42,6 +50,7 @@ class Examined(Struct):
 
     gateway: Piece[GatewayTable]
     store: Piece[StoreTable]
+    audit: Piece[AuditTable]
     secrets: Piece[SecretsTable]
     api_keys: Piece[ApiKeysTable]
     usage: Piece[UsageTable]
@@ -64,6 +73,7 @@ def examine(tables: dict[str, object]) -> Examined:
     return Examined(
         gateway=_section(GatewayTable, tables, "gateway", problems),
         store=_section(StoreTable, tables, "store", problems),
+        audit=_section(AuditTable, tables, "audit", problems),
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
         usage=_section(UsageTable, tables, "usage", problems),

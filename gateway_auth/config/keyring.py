@@ -15,6 +15,7 @@ from gateway_auth.config.secret import (
     check_mac_secret,
     check_pepper,
     check_reference,
+    check_store_address,
     check_webhook_secret,
     resolve,
 )
@@ -35,6 +36,7 @@ class Keyring(Struct):
     pepper: Secret | None
     previous_peppers: tuple[Secret, ...]
     encryption_key: Secret | None
+    store_url: Secret | None = None
     of_issuers: tuple[IssuerSecrets, ...] = ()
     of_webhooks: tuple[Secret | None, ...] = ()
 
@@ -53,6 +55,7 @@ def open_keyring(
             if (secret := finder.fetch(reference, ("secrets", "previous_peppers", position), check_pepper))
         ),
         finder.fetch(section.get("encryption_key"), ("secrets", "encryption_key"), check_encryption_key),
+        finder.fetch(_table(tables.get("store")).get("url"), ("store", "url"), check_store_address),
         tuple(
             finder.of_issuer(_table(issuer), ("issuers", position))
             for position, issuer in enumerate(_items(tables.get("issuers")))

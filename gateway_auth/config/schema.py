@@ -28,6 +28,7 @@ from gateway_auth.config.values import (
     Reference,
     StoreUrl,
     StrippedHeader,
+    Text,
     Upstream,
     WebAddress,
     without_repeats,
@@ -156,13 +157,25 @@ class StoreTable(Table):
 
     url: StoreUrl = Field(
         default="sqlite:///gateway.db",
-        description="`sqlite:///path` or `postgresql://user:password@host/database`.",
+        description="`sqlite:///path` or `postgresql://user:password@host/database`; where it holds a password, "
+        "`env:NAME` or `file:PATH` of the whole address.",
     )
     max_stale_seconds: int = Field(
         default=60,
         ge=0,
         le=300,
         description="How long cached keys serve while the store is unreachable; then 503.",
+    )
+
+
+class AuditTable(Table):
+    """The audit."""
+
+    anchor_file: Text | None = Field(
+        default=None,
+        description="Where each management change notes the head of the audit, for `audit verify --anchor`: a file "
+        "on another disk or machine than the store.",
+        examples=["/mnt/elsewhere/audit.anchors"],
     )
 
 
@@ -236,6 +249,7 @@ class Document(Table):
 
     gateway: GatewayTable = Field(default=GatewayTable(), description="The gateway itself.")
     store: StoreTable = Field(default=StoreTable(), description="Where apps, keys and the audit are kept.")
+    audit: AuditTable = Field(default=AuditTable(), description="The audit.")
     redis: RedisTable | None = Field(
         default=None,
         description="Where workers and nodes count limits, share keys and tell each other of changes. "

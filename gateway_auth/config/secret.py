@@ -11,6 +11,7 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import NoReturn
 
+from gateway_auth.config.addresses import check_store_url
 from gateway_auth.core.keyhash import explain_weak_pepper
 from gateway_auth.core.weak_secrets import explain_weak_secret
 from gateway_auth.core.webhook import parse_secret
@@ -139,6 +140,16 @@ def check_mac_secret(secret: Secret, algorithms: Sequence[str]) -> Secret:
         if weakness is not None:
             raise ValueError(f"the secret {weakness}; agree with the issuer on a random one (RFC 8725 section 3.5)")
     return secret
+
+
+def check_store_address(secret: Secret) -> Secret:
+    """The address of a store, without blanks around it. Raises ValueError."""
+    try:
+        return Secret(check_store_url(secret.reveal().decode().strip()).encode())
+    except UnicodeDecodeError:
+        raise ValueError("holds what is no text; write an address of a store there") from None
+    except ValueError as error:
+        raise ValueError(f"refers to an address that {error}") from None
 
 
 def check_client_secret(secret: Secret) -> Secret:

@@ -118,6 +118,13 @@ def check_web_address(text: str) -> str:
     return text
 
 
+def check_store_url_or_reference(text: str) -> str:
+    """An address of a store, or a reference to one. It may hold a password and is never repeated."""
+    if text.startswith(("env:", "file:")):
+        return check_reference(text)
+    return check_store_url(text)
+
+
 def check_redis_url(text: str) -> str:
     """An address of Redis. It may hold a password and is never repeated."""
     if not re.fullmatch(r"rediss?(?:\+(?:sentinel|cluster))?://[^\s/]+(?:/[^\s]*)?", text):
@@ -161,7 +168,7 @@ Listen = Annotated[str, _checked(check_listen)]
 ListenOrSocket = Annotated[str, _checked(check_listen_or_socket)]
 Upstream = Annotated[str, _checked(check_upstream)]
 ServerUrl = Annotated[str, _checked(check_server)]
-StoreUrl = Annotated[str, _checked(check_store_url)]
+StoreUrl = Annotated[str, _checked(check_store_url_or_reference)]
 RedisUrl = Annotated[str, _checked(check_redis_url)]
 WebAddress = Annotated[str, _checked(check_web_address)]
 IssuerAddress = Annotated[str, _checked(check_issuer)]

@@ -153,3 +153,4 @@ def test_an_older_store_is_refused_until_it_is_upgraded_and_keeps_its_keys(works
     )
     assert workspace.call("store", "upgrade").out == f"upgraded the store from schema 0005 to {NOW}\n"
     assert workspace.call("keys", "verify", "--json", stdin=key["key"]).json["usable"]
+    assert workspace.call("audit", "verify", "--json").json["count"] == 2

@@ -21,7 +21,8 @@ COMMANDS = {
     "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify", "keys import",
     "tokens revoke", "tokens inspect",
     "webhooks deliveries", "webhooks retry", "webhooks test",
-    "config check", "config explain", "config schema", "store upgrade", "scan",
+    "audit list", "audit verify", "audit export",
+    "config check", "config explain", "config schema", "store upgrade", "store backup", "store restore", "scan",
 }  # fmt: skip
 
 

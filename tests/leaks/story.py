@@ -25,6 +25,8 @@ Fields = list[tuple[str, bytes]]
 def make_keys(gateway: Gateway) -> dict[str, str]:
     """Keys by name, made by the command line, as JSON and as people read it."""
     gateway.run("init", str(gateway.folder))
+    with open(gateway.folder / "gateway.toml", "a", encoding="utf-8") as config:
+        config.write('\n[audit]\nanchor_file = "audit.anchors"\n')
     app = json.loads(gateway.run("apps", "create", "shop", "--owner", "shop-owner", "--json"))["id"]
     keys = {}
     for name in MADE:
@@ -104,17 +106,21 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("keys", "delete", ids["deleted"], "--force", "--yes", "--json"), ("store", "upgrade", "--json"),
         ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
         ("keys", "update", ids["good"], "--name", "n"),
+        ("store", "backup", "backup.jsonl"), ("store", "restore", "backup.jsonl", "--yes", "--json"),
+        ("audit", "export", "--output", "audit.jsonl"),
+        ("audit", "export", "--format", "csv", "--output", "audit.csv"),
     ]  # fmt: skip
     views: list[tuple[str, ...]] = [
         ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
         ("webhooks", "deliveries"), ("webhooks", "retry", good), ("webhooks", "test", good),
         ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "unused", "--days", "0"),
-        ("config", "explain", "GET", "/v1/orders/1"),
+        ("config", "explain", "GET", "/v1/orders/1"), ("audit", "list"), ("audit", "verify"), ("audit", "export"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
     ]  # fmt: skip
     mistaken: list[tuple[str, ...]] = [
         ("config", "explain", "GET", f"/v1/orders/{good}?k={good}"), ("keys", "show", good),
+        ("audit", "list", "--object", good), ("audit", "verify", "--anchor", good),
         ("keys", "disable", f"_{good}"),
         ("apps", "show", f"A{good}"), (good,), ("keys", good), ("keys", "list", "--app", good),
         ("keys", "show", good, "--debug"),

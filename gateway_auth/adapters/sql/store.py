@@ -6,14 +6,14 @@ Which database it is stands in `address`; whether it may be used, `opening` deci
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway_auth.adapters.sql.address import driver_for
-from gateway_auth.adapters.sql.driver import Query
+from gateway_auth.adapters.sql.driver import Listener, Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
@@ -50,12 +50,12 @@ class SqlStore:
     """
 
     def __init__(self, url: str, *, schema: Schema = CURRENT_SCHEMA) -> None:
-        self._url = url
         self._schema = schema
         self._driver = driver_for(url)
         self._is_open = False
         self._is_closed = False
         self._opening: asyncio.Task[None] | None = None
+        self._listener: Listener | None = None
 
     # -- judging ------------------------------------------------------------
 
@@ -104,6 +104,12 @@ class SqlStore:
         async with self.transaction() as transaction:
             await transaction.imported.upgrade(upgrade)
 
+    def listen(self, on_nudge: Callable[[], object]) -> None:
+        """Call `on_nudge`, until the store is closed, when somebody may have changed something; where that is told."""
+        self._listener = self._driver.listener(on_nudge)
+        if self._listener is not None:
+            self._listener.start()
+
     # -- management ---------------------------------------------------------
 
     @asynccontextmanager
@@ -116,7 +122,7 @@ class SqlStore:
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
         """Waits for other writers, at most `driver.LOCK_TIMEOUT_SECONDS`."""
         async with self._connection(self._driver.engine) as connection:
-            transaction = await SqlTransaction.begin(connection, self._driver.explain)
+            transaction = await SqlTransaction.begin(connection, self._driver.explain, self._driver.announcement)
             yield transaction
             await transaction.commit()
 
@@ -124,6 +130,12 @@ class SqlStore:
     async def looking(self) -> AsyncIterator[Guarded]:
         """For adapters of other tables: reads, in one snapshot, that wait for nobody."""
         async with self._connection(self._driver.looking_engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    @asynccontextmanager
+    async def dumping(self) -> AsyncIterator[Guarded]:
+        """A connection that reads one moment, however long it takes."""
+        async with self._connection(self._driver.dumping_engine) as connection:
             yield Guarded(connection, self._driver.explain)
 
     @asynccontextmanager
@@ -214,6 +226,8 @@ class SqlStore:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
+        if self._listener is not None:
+            await self._listener.close()
         with translated(self._driver.explain):
             await self._driver.close()
 

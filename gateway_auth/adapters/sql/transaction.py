@@ -8,6 +8,7 @@ from typing import Generic
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    Select,
     Table,
     and_,
     bindparam,
@@ -24,12 +25,12 @@ from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.audit import SqlAudit
 from gateway_auth.adapters.sql.failures import Explain, translated
 from gateway_auth.adapters.sql.guarded import Guarded, Parameters
+from gateway_auth.adapters.sql.head import read_head
 from gateway_auth.adapters.sql.imported import SqlImported
 from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
-from gateway_auth.errors import StoreUnavailable
 
 _HEAD = schema.head
 _LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq, _HEAD.c.audit_hash).where(_HEAD.c.id == 1).with_for_update()
@@ -78,8 +79,7 @@ class SqlApps(_Records[AppRecord]):
 
     async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]:
         """Apps in order of id."""
-        ids = schema.apps.c.id
-        return await self._select(select(schema.apps).where(ids > after).order_by(ids).limit(limit))
+        return await self._select(app_page(limit=limit, after=after))
 
 
 class SqlKeys(_Records[KeyRecord]):
@@ -87,9 +87,7 @@ class SqlKeys(_Records[KeyRecord]):
 
     async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
         """Keys in order of id, of one app or of all."""
-        table = schema.keys
-        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-        return await self._select(query if app_id is None else query.where(table.c.app_id == app_id))
+        return await self._select(key_page(limit=limit, after=after, app_id=app_id))
 
     async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
         """Those of the app that go on working; counting ends at `at_most`."""
@@ -172,10 +170,8 @@ class SqlTransaction:
     ) -> SqlTransaction:
         """Waits for its turn: from here to the end this is the only writer."""
         guarded = Guarded(connection, explain)
-        revision, seq, digest = (await guarded.run(_LOCKED_HEAD)).one()
-        if not isinstance(revision, int) or not isinstance(seq, int) or not isinstance(digest, bytes):
-            raise StoreUnavailable("the store has no numbers in its head; restore it from a backup")
-        return cls(guarded, revision, AuditHead(seq, digest), announce)
+        found = await read_head(guarded, is_locked=True)
+        return cls(guarded, found.revision, found.audit, announce)
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
@@ -202,3 +198,16 @@ class SqlTransaction:
             moved: Parameters = {"revision": self._revision, "audit_seq": head.seq, "audit_hash": head.hash}
             await self._guarded.run(update(_HEAD).where(_HEAD.c.id == 1), moved)
         await self._guarded.commit()
+
+
+def app_page(*, limit: int, after: str) -> Select[*tuple[object, ...]]:
+    """A page of apps in order of id."""
+    ids = schema.apps.c.id
+    return select(schema.apps).where(ids > after).order_by(ids).limit(limit)
+
+
+def key_page(*, limit: int, after: str, app_id: str | None) -> Select[*tuple[object, ...]]:
+    """A page of keys in order of id, of one app or of all."""
+    table = schema.keys
+    query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    return query if app_id is None else query.where(table.c.app_id == app_id)
