@@ -91,7 +91,7 @@ async def test_what_was_taken_away_since_stays_away_and_what_was_changed_stays_c
     first, second = await named(store, "first"), await named(store, "second")
     await world.keys.revoke(ACTOR, first.id)
     await world.keys.update(ACTOR, second.id, KeyFields(scopes=["orders:none"]))
-    await world.keys.delete(ACTOR, "key1")
+    await world.keys.delete(ACTOR, "key1", force=True)
     was = await content(store)
     done = await restore(store, backup, ACTOR, NOW)
     assert done == Restored(was_empty=False, went_on=True, left_out=1)
