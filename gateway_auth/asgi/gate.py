@@ -23,7 +23,7 @@ class Gate:
 
     __slots__ = (
         "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "reader", "realm",
-        "recorder", "running_loop",
+        "recorder", "running_loop", "watches",
     )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
@@ -33,6 +33,7 @@ class Gate:
         self.reader = ScopeReader(rules)
         self.engine = gateway.engine
         self.recorder = gateway.recorder
+        self.watches = gateway.watches
         self.realm = rules.realm
         self.guide = ResourceGuide(rules)
         self.max_body_bytes = rules.max_body_bytes

@@ -23,6 +23,8 @@ from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
+from gateway_auth.engine.standing import NoLimits, Standing
+from gateway_auth.engine.watches import Watches
 from gateway_auth.ports import Clock, KeyStore, LimitStore, SlotStore
 
 
@@ -34,11 +36,13 @@ class Gateway:
         engine: Engine,
         recorder: Recorder,
         changes: ChangeFollower,
+        watches: Watches,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
     ) -> None:
         self.engine = engine
         self.recorder = recorder
+        self.watches = watches
         self.tokens = tokens
         self.shared: Shared | None = None
         self._changes = changes
@@ -57,6 +61,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
+        await self.watches.stop()
         await self._changes.stop()
         if self.tokens is not None:
             await self.tokens.close()
@@ -126,7 +131,10 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         limit_store = InFlightLimits(limit_store, slot_store or MemorySlotStore())
     keys = KeyVerifier(rules, peppers, key_store, cache, changes, fingerprint, clock, cache_seconds)
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
-    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, tokens, owned_store)
+    uncounted = Engine(rules, keys, NoLimits(), Brake(None, clock), changes, clock, verifier)
+    watches = Watches(Standing(uncounted, keys, verifier, clock), changes, clock)
+    changes.hear = watches.hear
+    gateway = Gateway(engine, Recorder(rules.key_format, clock), changes, watches, tokens, owned_store)
     try:
         await changes.start()
         if tokens is not None:

@@ -9,7 +9,7 @@ from gateway_auth.asgi.respond import send_problem
 from gateway_auth.bootstrap.shared import refuse_unusable
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
-from gateway_auth.proxy import InvalidUpstream, ProxyApp, parse_upstream
+from gateway_auth.proxy import InvalidUpstream, ProxyApp, ProxyLimits, parse_upstream
 
 
 def build_app(configuration: Configuration) -> GatewayAuth:
@@ -18,6 +18,7 @@ def build_app(configuration: Configuration) -> GatewayAuth:
     proxy = ProxyApp(
         parse_upstream(default) if default is not None else None,
         respond=partial(send_problem, realm=configuration.rules.realm),
+        limits=ProxyLimits(max_message_bytes=configuration.rules.max_body_bytes),
     )
     return GatewayAuth(proxy, config=configuration)
 
@@ -52,8 +53,3 @@ def refuse_uncounted(configuration: Configuration, *, is_local_accepted: bool) -
             " each would be admitted. Add [redis], or serve with one worker, or accept that with --local-limits"
         )
         raise ConfigError([Problem("gateway.workers", message)])
-
-
-def unserved_websockets(configuration: Configuration) -> list[str]:
-    """Ids of the routes that accept a WebSocket, which this version of the proxy refuses all the same."""
-    return [policy.id for policy in configuration.rules.policies if policy.is_websocket]

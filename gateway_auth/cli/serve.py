@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 
-NEEDED = ("granian", "httptools")
+NEEDED = ("granian", "httptools", "websockets")
 
 
 def serve(
@@ -41,7 +41,7 @@ def serve(
     from functools import partial
 
     require_server()
-    from gateway_auth.cli.composition import refuse_uncounted, refuse_unservable, unserved_websockets
+    from gateway_auth.cli.composition import refuse_uncounted, refuse_unservable
     from gateway_auth.cli.listening import refuse_taken, resolve
     from gateway_auth.cli.logs import log_settings
     from gateway_auth.cli.server import run_server
@@ -60,9 +60,6 @@ def serve(
     address = resolve(host, port)
     refuse_taken(address, port)
     logging.config.dictConfig(log_settings(log_level))
-    for route_id in unserved_websockets(configuration):
-        message = "route %s: WebSocket upgrades are refused, the standalone proxy cannot forward them yet"
-        logging.getLogger("gateway_auth.serve").warning(message, route_id)
     check = partial(refuse_uncounted, is_local_accepted=local_limits)
     raise typer.Exit(run_server(address, port, configuration.workers, log_level, config, overrides, check))
 

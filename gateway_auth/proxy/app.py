@@ -19,19 +19,21 @@ from gateway_auth.proxy.failures import (
     BodyBrokenOff,
     ClientLeft,
     ExchangeFailed,
+    HandshakeRefused,
     RequestRefused,
     ResponseBroken,
 )
+from gateway_auth.proxy.handshake import Handshake
 from gateway_auth.proxy.limits import ProxyLimits
 from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.refusal import passable, refusing
 from gateway_auth.proxy.request import request_head
 from gateway_auth.proxy.sweep import Sweep
 from gateway_auth.proxy.upstream import InvalidUpstream, Upstream, parse_upstream
+from gateway_auth.proxy.websocket import WebSocket
 
 Respond = Callable[[Send, str, str], Awaitable[None]]
 """`send`, the contract's code, the request id: answers with problem+json."""
-
-_POLICY_VIOLATION = 1008
 
 logger = logging.getLogger(__name__)
 
@@ -66,20 +68,30 @@ class ProxyApp:
         # Keyed by the URLs of the configuration's routes: bounded by it, and each is parsed once.
         self._pools: dict[str | None, Pool] = {}
         self._pools_by_upstream: dict[Upstream, Pool] = {}
+        self._websockets: set[WebSocket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward HTTP; refuse WebSocket; take part in the lifespan."""
+        """Forward HTTP and WebSocket; take part in the lifespan."""
         if scope["type"] == "http":
             await self._forward(scope, receive, send)
         elif scope["type"] == "websocket":
-            await _refuse_websocket(receive, send)
+            await self._tunnel(scope, receive, send)
         else:
             await self._live(receive, send)
 
     async def aclose(self) -> None:
-        """Close what is idle; exchanges in flight may finish, their connections are closed after them."""
+        """Close what is idle; exchanges in flight may finish, their connections are closed after them.
+
+        A WebSocket would never finish: both its sides are told that the server goes away (1001).
+        """
+        self.stop_websockets()
         for pool in self._pools_by_upstream.values():
             pool.close()
+
+    def stop_websockets(self) -> None:
+        """Close them all, with 1001; waits for none."""
+        for websocket in self._websockets:
+            websocket.stop()
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         judged: Judged = scope["gateway_auth"]
@@ -94,6 +106,25 @@ class ProxyApp:
             await self._answer(failure, judged.request_id, send, has_begun=has_begun)
         except ClientLeft:
             return
+
+    async def _tunnel(self, scope: Scope, receive: Receive, send: Send) -> None:
+        judged: Judged = scope["gateway_auth"]
+        limits = self._limits
+        websocket = WebSocket(receive, send, limits)
+        self._websockets.add(websocket)
+        try:
+            pool = self._pools.get(judged.upstream) or self._pool(judged.upstream)
+            handshake = Handshake(scope, judged.client_address, pool.host, max_message_bytes=limits.max_message_bytes)
+            await websocket.run(pool.upstream, handshake)
+        except ExchangeFailed as failure:
+            if isinstance(failure, HandshakeRefused) and failure.is_answer:
+                await _relay(failure, refusing(scope, send))
+            else:
+                await self._answer(failure, judged.request_id, refusing(scope, send), has_begun=False)
+        except ClientLeft:
+            return
+        finally:
+            self._websockets.discard(websocket)
 
     async def _answer(
         self, failure: ExchangeFailed | BodyBrokenOff, request_id: str, send: Send, *, has_begun: bool
@@ -146,7 +177,8 @@ class ProxyApp:
                 return
 
 
-async def _refuse_websocket(receive: Receive, send: Send) -> None:
-    """Before acceptance: the server answers the handshake with 403."""
-    await receive()
-    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+async def _relay(refused: HandshakeRefused, send: Send) -> None:
+    """The upstream's answer to a handshake it refuses is the client's."""
+    headers = passable(refused.fields)
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": refused.body})

@@ -34,3 +34,9 @@ class ProxyLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     tick_seconds: float = 0.25
     """Period of the sweep over exchanges in flight; a departed client is noticed within about two of them."""
+
+    handshake_timeout_seconds: float = 10.0
+    """From the request to open a WebSocket to the upstream's answer."""
+
+    max_message_bytes: int = 10_485_760
+    """Of one WebSocket message, in either direction; a larger one closes the connection with 1009."""
