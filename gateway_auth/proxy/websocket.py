@@ -39,7 +39,7 @@ class WebSocket:
         """Until both sides are closed. Raises `ExchangeFailed` or `ClientLeft` while nothing is accepted."""
         if (await self._receive())["type"] != "websocket.connect":
             raise ClientLeft
-        coming = asyncio.ensure_future(self._receive())
+        coming = asyncio.create_task(self._next())
         try:
             connection = await self._open(coming, open_websocket(upstream, handshake, self._limits))
         except BaseException:
@@ -83,6 +83,10 @@ class WebSocket:
         if client_said is None:
             await self._close_client(upstream_said or closing.LEFT)
         await connection.close(*(client_said or closing.LEFT))
+
+    async def _next(self) -> Message:
+        # A coroutine of its own: what Granian gives to await looks like a future of asyncio and is none.
+        return await self._receive()
 
     async def _upwards(self, connection: ClientConnection, coming: Awaitable[Message]) -> Close:
         """Messages of the client, until it has left: how. A message over the cap ends both sides."""
