@@ -12,15 +12,19 @@ from gateway_auth.errors import ConfigError, Problem
 from gateway_auth.proxy import InvalidUpstream, ProxyApp, ProxyLimits, parse_upstream
 
 
-def build_app(configuration: Configuration) -> GatewayAuth:
+def build_app(configuration: Configuration, proxy: ProxyApp | None = None) -> GatewayAuth:
     """The ASGI app to serve. It opens its resources in its lifespan."""
+    return GatewayAuth(proxy or build_proxy(configuration), config=configuration)
+
+
+def build_proxy(configuration: Configuration) -> ProxyApp:
+    """What is behind the middleware."""
     default = configuration.default_upstream
-    proxy = ProxyApp(
+    return ProxyApp(
         parse_upstream(default) if default is not None else None,
         respond=partial(send_problem, realm=configuration.rules.realm),
         limits=ProxyLimits(max_message_bytes=configuration.rules.max_body_bytes),
     )
-    return GatewayAuth(proxy, config=configuration)
 
 
 def refuse_unservable(configuration: Configuration) -> None:

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping
 
 from gateway_auth.asgi.middleware import GatewayAuth
-from gateway_auth.cli.composition import build_app
+from gateway_auth.cli.composition import build_app, build_proxy
+from gateway_auth.cli.farewell import say_farewell
 from gateway_auth.config import load
 from gateway_auth.errors import GatewayAuthError
 
@@ -22,7 +23,10 @@ def worker_app(config: str, overrides: Mapping[str, object]) -> GatewayAuth:
     """What a worker serves, from the file: secrets never travel between processes."""
     _die_with_parent()
     try:
-        return build_app(load(config, overrides=overrides))
+        configuration = load(config, overrides=overrides)
+        proxy = build_proxy(configuration)
+        say_farewell(proxy.close_websockets)
+        return build_app(configuration, proxy)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)

@@ -84,14 +84,17 @@ class ProxyApp:
 
         A WebSocket would never finish: both its sides are told that the server goes away (1001).
         """
-        self.stop_websockets()
+        for websocket in self._websockets:
+            websocket.stop()
         for pool in self._pools_by_upstream.values():
             pool.close()
 
-    def stop_websockets(self) -> None:
-        """Close them all, with 1001; waits for none."""
-        for websocket in self._websockets:
+    async def close_websockets(self) -> None:
+        """Close all that are open with 1001, and wait until they are."""
+        open_ones = set(self._websockets)
+        for websocket in open_ones:
             websocket.stop()
+        await asyncio.gather(*(websocket.is_over.wait() for websocket in open_ones))
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         judged: Judged = scope["gateway_auth"]

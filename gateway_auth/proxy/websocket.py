@@ -33,10 +33,22 @@ class WebSocket:
         self._receive = receive
         self._send = send
         self._limits = limits
-        self._stopped: asyncio.Future[Close] = asyncio.get_running_loop().create_future()
+        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_over = asyncio.Event()
 
     async def run(self, upstream: Upstream, handshake: Handshake) -> None:
         """Until both sides are closed. Raises `ExchangeFailed` or `ClientLeft` while nothing is accepted."""
+        try:
+            await self._run(upstream, handshake)
+        finally:
+            self.is_over.set()
+
+    def stop(self) -> None:
+        """Close both sides: the server goes away."""
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    async def _run(self, upstream: Upstream, handshake: Handshake) -> None:
         if (await self._receive())["type"] != "websocket.connect":
             raise ClientLeft
         coming = asyncio.create_task(self._next())
@@ -50,11 +62,6 @@ class WebSocket:
             await self._converse(connection, coming)
         finally:
             connection.transport.abort()
-
-    def stop(self) -> None:
-        """Close both sides: the server goes away."""
-        if not self._stopped.done():
-            self._stopped.set_result(closing.LEFT)
 
     async def _open(self, coming: asyncio.Future[Message], opening: Awaitable[ClientConnection]) -> ClientConnection:
         """The upstream's connection, unless the client leaves before it stands."""

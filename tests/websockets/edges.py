@@ -13,7 +13,9 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
@@ -129,6 +131,18 @@ def _command(name: str, port: int, config: Path) -> list[str]:
         return [sys.executable, "-m", "granian", *options, "--factory", "--port", str(port), app]
     options = ["--http", "httptools", "--no-proxy-headers", "--no-access-log"]
     return [sys.executable, "-m", "uvicorn", *options, "--factory", "--port", str(port), app]
+
+
+async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
+    """How the gateway closes it, within the time tests have."""
+
+    async def drain() -> None:
+        while True:
+            await client.recv()
+
+    with pytest.raises(ConnectionClosed):
+        await asyncio.wait_for(drain(), SECONDS)
+    return client.close_code, client.close_reason
 
 
 async def until(is_so: Callable[[], bool], seconds: float = SECONDS) -> None:

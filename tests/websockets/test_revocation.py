@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from gateway_auth.lifecycle.apps import AppFields
 from gateway_auth.lifecycle.key_fields import KeyFields
 from tests.asgi.world import ACTOR
-from tests.websockets.edges import PROXIES, Edge, Managed, until
+from tests.websockets.edges import PROXIES, Edge, Managed, closed, until
 from tests.websockets.upstream import Upstream
 
 pytestmark = pytest.mark.slow
@@ -29,18 +29,6 @@ CHANGES: dict[str, Change] = {
         ACTOR, key, KeyFields(deny_networks=["127.0.0.0/8"])
     ),
 }
-
-
-async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
-    """How the gateway closes it, within the time tests have."""
-
-    async def drain() -> None:
-        while True:
-            await client.recv()
-
-    with pytest.raises(ConnectionClosed):
-        await asyncio.wait_for(drain(), 30)
-    return client.close_code, client.close_reason
 
 
 async def test_every_change_of_a_key_closes_its_idle_socket_and_no_other(edge: Edge, upstream: Upstream) -> None:
