@@ -28,6 +28,7 @@ class Upstream:
         self.closes: list[tuple[int | None, str | None]] = []
         self.open = self.hanging = 0
         self.pushed = 0
+        self.may_read = threading.Event()
 
     async def handle(self, connection: ServerConnection) -> None:
         """Everything one connection does."""
@@ -61,6 +62,8 @@ class Upstream:
             await connection.send(b"x" * 1024)
             self.pushed += 1
             await asyncio.sleep(0.001)
+        while word == "slow" and not self.may_read.is_set():  # noqa: ASYNC110  # set by another thread
+            await asyncio.sleep(0.01)
         if word == "burst":
             count, size = map(int, (await connection.recv()).split())
             for number in range(count):
@@ -103,6 +106,7 @@ def serving() -> Iterator[Upstream]:
             max_size=None,
             open_timeout=60,
             close_timeout=1,
+            max_queue=4,
             ping_interval=None,
         )
         upstream.port = next(iter(server.sockets)).getsockname()[1]
