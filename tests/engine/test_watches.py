@@ -6,6 +6,7 @@ Limits are not taken for that, failures not counted.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from gateway_auth.core.decision import Allow, Deny
 from gateway_auth.core.keys import Grant
 from gateway_auth.core.limits import LimitSet
 from gateway_auth.core.policy import Policy
+from gateway_auth.core.principal import ANONYMOUS
 from gateway_auth.core.rates import parse_rate
+from gateway_auth.engine.standing import NoLimits
 from gateway_auth.engine.watches import Watch
 from gateway_auth.ports import ChangeBatch
 from tests.fakes import CLIENT, START, Minted, World, an_app, limit, request, ticks
@@ -269,3 +272,45 @@ async def test_many_are_asked_in_turns() -> None:
     await ticks(100)
     assert all_ended == [["credential_revoked"]] * 500
     assert world.store.reads.count(key.id) == 2
+
+
+async def test_the_timer_rests_when_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_auth.engine.watches.TICK_SECONDS", 0.001)
+    world = a_world()
+    watch, _ = await watched(world, world.add_key())
+    watch.close()
+    async with asyncio.timeout(30):
+        while world.watches._timer is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)  # the product tells nobody
+    await world.watches.stop()
+
+
+async def test_what_came_without_a_credential_has_no_end() -> None:
+    world = a_world()
+    assert world.watches._standing.until(request(), Allow(POLICIES[0], ANONYMOUS)) == inf
+
+
+async def test_limits_that_are_none_admit_at_once_and_when_waited_for() -> None:
+    limits = POLICIES[2].limits
+    now = NoLimits().take_now(limits, [])
+    assert now is not None
+    assert (now.is_admitted, (await NoLimits().take(limits, [])).is_admitted) == (True, True)
+
+
+async def test_a_doubt_that_is_raised_while_the_answer_is_awaited_is_not_laid_by_it() -> None:
+    world = a_world()
+    key = world.add_key()
+    watch, ended = await watched(world, key)
+    world.store.edit_key(key.id, name="renamed")
+    world.store.hold()
+    await world.poll()
+    asking = asyncio.create_task(watch.may_go_on())
+    await ticks()
+    world.watches.hear(ChangeBatch(world.store.revision, is_complete=False))
+    world.store.let_one_go()
+    await ticks()
+    assert await asking
+    world.store.release()
+    await ticks(50)
+    assert (ended, watch.is_sure()) == ([], True)
+    await world.watches.stop()
