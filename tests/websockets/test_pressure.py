@@ -130,6 +130,7 @@ async def test_handshakes_that_are_refused_leave_nothing_behind(standalone: Edge
 
 
 async def test_handshakes_that_do_not_end_hold_up_nobody(standalone: Edge, upstream: Upstream) -> None:
+    said_before = len(standalone.log.read_bytes())
     half = HANDSHAKE.partition(b"Connection")[0] % b"/ws/echo"
     writers = []
     for raw in [half] * 100 + [HANDSHAKE % b"/ws/hang"] * 50:
@@ -143,4 +144,4 @@ async def test_handshakes_that_do_not_end_hold_up_nobody(standalone: Edge, upstr
     for writer in writers:
         writer.transport.abort()
     await until(lambda: upstream.hanging == 0)
-    assert b"Traceback" not in standalone.log.read_bytes()
+    assert b"Traceback" not in standalone.log.read_bytes()[said_before:]
