@@ -23,7 +23,7 @@ class Gate:
 
     __slots__ = (
         "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "passed", "reader", "realm",
-        "recorder", "running_loop", "usage",
+        "recorder", "running_loop", "usage", "watches",
     )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
@@ -35,6 +35,7 @@ class Gate:
         self.recorder = gateway.recorder
         self.passed = gateway.recorder.passed
         self.usage = gateway.usage
+        self.watches = gateway.watches
         self.realm = rules.realm
         self.guide = ResourceGuide(rules)
         self.max_body_bytes = rules.max_body_bytes

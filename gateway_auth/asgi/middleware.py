@@ -12,6 +12,7 @@ from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
 from gateway_auth.asgi.scope import TLS_SCHEMES, Reading
 from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
+from gateway_auth.asgi.watched import watched
 from gateway_auth.core.condition import GONE, Condition
 from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.malformed import Malformed
@@ -79,6 +80,7 @@ class GatewayAuth:
         exchange = Exchange(decision, request_id_header, gate, reading, scope, send)
         receive = exchange.cap_body(receive, gate.max_body_bytes) if reading.facts.body_bytes is None else receive
         app = gate.guide if decision.policy.is_metadata else self.app
+        app = watched(app, exchange) if reading.facts.is_websocket else app
         failure = None
         try:
             await app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)

@@ -29,7 +29,9 @@ from gateway_auth.engine.in_flight import InFlightLimits
 from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
+from gateway_auth.engine.standing import NoLimits, Standing
 from gateway_auth.engine.usage import UsageTally
+from gateway_auth.engine.watches import Watches
 from gateway_auth.ports import Clock, KeyStore, LimitStore, SlotStore
 
 
@@ -43,6 +45,7 @@ class Gateway:
         keys: KeyVerifier,
         changes: ChangeFollower,
         usage: UsageTally,
+        watches: Watches,
         tokens: Tokens | None = None,
         store: SqlStore | None = None,
         books: Books | None = None,
@@ -51,6 +54,7 @@ class Gateway:
         self.engine = engine
         self.recorder = recorder
         self.usage = usage
+        self.watches = watches
         self.tokens = tokens
         self.shared: Shared | None = None
         self.is_closed = False
@@ -87,6 +91,7 @@ class Gateway:
     async def close(self) -> None:
         """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
         self.is_closed = True
+        await self.watches.stop()
         await self.changes.stop()
         if self._books is not None:
             await self._books.stop()
@@ -175,9 +180,12 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
         imported = ImportedKeys(keys, peppers, imported_store, verify_slow_hash, fingerprint, clock)
         keys.imported = imported
     engine = Engine(rules, keys, limit_store, Brake(rules.brake, clock), changes, clock, verifier)
+    uncounted = Engine(rules, keys, NoLimits(), Brake(None, clock), changes, clock, verifier)
+    watches = Watches(Standing(uncounted, keys, verifier, clock), changes, clock)
+    changes.hear = watches.hear
     usage = books.usage if books is not None else UsageTally(clock.now())
     recorder = Recorder(rules.key_format, clock)
-    gateway = Gateway(engine, recorder, keys, changes, usage, tokens, owned_store, books, imported)
+    gateway = Gateway(engine, recorder, keys, changes, usage, watches, tokens, owned_store, books, imported)
     try:
         await changes.start()
         if tokens is not None:

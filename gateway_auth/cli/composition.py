@@ -19,9 +19,9 @@ from gateway_auth.forward_auth import AUTHORIZE, Answering, ForwardAuth
 from gateway_auth.proxy import ProxyApp
 
 
-def build_app(configuration: Configuration, snapshots: Path | None = None) -> ASGIApp:
+def build_app(configuration: Configuration, proxy: ProxyApp | None = None, snapshots: Path | None = None) -> ASGIApp:
     """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
-    gateway = build_gateway(configuration)
+    gateway = GatewayAuth(Answering(proxy or build_proxy(configuration)), config=configuration)
     asking = {AUTHORIZE: ForwardAuth(configuration, judge=gateway)}
     app = ReservedPaths(gateway, reserved_paths(gateway), asking)
     return app if snapshots is None else Reporting(app, snapshots, gateway.condition, gateway.readings)
@@ -32,15 +32,15 @@ def reserved_paths(gateway: GatewayAuth) -> dict[str, ASGIApp]:
     return {HEALTH: probe(alive), READINESS: probe(gateway.condition)}
 
 
-def build_gateway(configuration: Configuration) -> GatewayAuth:
-    """The middleware around the proxy."""
+def build_proxy(configuration: Configuration) -> ProxyApp:
+    """What is behind the middleware."""
     upstreams = named_upstreams(configuration)
-    proxy = ProxyApp(
+    return ProxyApp(
         upstreams.get(configuration.default_upstream or ""),
         upstreams=upstreams,
         respond=partial(send_problem, realm=configuration.rules.realm),
+        max_message_bytes=configuration.rules.max_body_bytes,
     )
-    return GatewayAuth(Answering(proxy), config=configuration)
 
 
 def refuse_unservable(configuration: Configuration) -> None:
@@ -69,8 +69,3 @@ def refuse_uncounted(configuration: Configuration, *, is_local_accepted: bool) -
             " each would be admitted. Add [redis], or serve with one worker, or accept that with --local-limits"
         )
         raise ConfigError([Problem("gateway.workers", message)])
-
-
-def unserved_websockets(configuration: Configuration) -> list[str]:
-    """Ids of the routes that accept a WebSocket, which this version of the proxy refuses all the same."""
-    return [policy.id for policy in configuration.rules.policies if policy.is_websocket]

@@ -19,6 +19,8 @@ from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
 DRAIN_SECONDS = 2.0
 """Longer than clients that are busy pause between two requests."""
+FAREWELL_SECONDS = 3.0
+"""For clients to answer the close of what has no end of its own."""
 _LOOK_SECONDS = 0.1
 _CLOSE = (b"connection", b"close")
 
@@ -32,11 +34,18 @@ class Draining:
     """
 
     def __init__(
-        self, app: ASGIApp, listener: socket.socket, tell_ready: Callable[[], None], *, is_http2: bool = False
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        tell_ready: Callable[[], None],
+        *,
+        is_http2: bool = False,
+        leave: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._app = app
         self._listener = listener
         self._tell_ready = tell_ready
+        self._leave = leave
         self._name = listener.getsockname()
         self._is_unix = listener.family == socket.AF_UNIX
         self._is_usual = not self._is_unix and not is_http2
@@ -77,12 +86,20 @@ class Draining:
 
     async def _drain(self) -> None:
         _accept_no_more(self._listener)
+        await self._say_farewell()
         loop = asyncio.get_running_loop()
         until = loop.time() + DRAIN_SECONDS
         # Connections are the server's, and it tells nobody when the last one is gone.
         while loop.time() < until and _has_clients(self._name):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGINT)
+
+    async def _say_farewell(self) -> None:
+        """What has no end of its own, a WebSocket, is ended: the server would just drop it."""
+        if self._leave is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._leave()
 
 
 def _closing(send: Send) -> Send:

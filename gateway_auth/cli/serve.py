@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 
-NEEDED = ("granian", "httptools")
+NEEDED = ("granian", "httptools", "websockets")
 
 
 def serve(
@@ -42,7 +42,7 @@ def serve(
     from functools import partial
 
     require_server()
-    from gateway_auth.cli.composition import refuse_uncounted, unserved_websockets
+    from gateway_auth.cli.composition import refuse_uncounted
     from gateway_auth.cli.listening import refuse_taken, resolve
     from gateway_auth.cli.logs import log_settings
     from gateway_auth.cli.server import Server
@@ -65,9 +65,6 @@ def serve(
         refuse_taken(resolve(host, port), port)
     status = _resolve_status(configuration)
     logging.config.dictConfig(log_settings(log_level))
-    for route_id in unserved_websockets(configuration):
-        message = "route %s: WebSocket upgrades are refused, the standalone proxy cannot forward them yet"
-        logging.getLogger("gateway_auth.serve").warning(message, route_id)
     raise typer.Exit(server.run(address, status))
 
 

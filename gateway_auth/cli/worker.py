@@ -10,7 +10,7 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gateway_auth.cli.composition import build_app
+from gateway_auth.cli.composition import build_app, build_proxy
 from gateway_auth.cli.draining import Draining
 from gateway_auth.cli.sockets import keep_only
 from gateway_auth.config import Configuration
@@ -32,8 +32,11 @@ def worker_app(
     keep_only(listener)
     is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
-        app = build_app(configuration, snapshots)
-        return Draining(app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2)
+        proxy = build_proxy(configuration)
+        app = build_app(configuration, proxy, snapshots)
+        return Draining(
+            app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2, leave=proxy.close_websockets
+        )
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)

@@ -116,7 +116,12 @@ class GatewayTable(Table):
         "`forwarded`, or one with a single value.",
     )
     require_https: bool = Field(default=False, description="Refuse requests that did not arrive over TLS.")
-    max_body_bytes: int = Field(default=10_485_760, ge=1, le=2**40, description="Longer request bodies get 413.")
+    max_body_bytes: int = Field(
+        default=10_485_760,
+        ge=1,
+        le=2**40,
+        description="Longer request bodies get 413; through the proxy, longer WebSocket messages end with 1009.",
+    )
     failed_auth: Annotated[FailedAuthTable | None, BeforeValidator(_false_is_off)] = Field(
         default=FailedAuthTable(), description="The brake on guessing credentials; `false` turns it off."
     )

@@ -157,7 +157,7 @@ class RouteTable(Table):
     strip_credentials: bool = Field(default=True, description="Remove the credential before forwarding.")
     websocket: bool = Field(
         default=False,
-        description="Judge a WebSocket upgrade as GET and let it pass; otherwise it is refused.",
+        description="Judge a WebSocket upgrade as GET and let it pass; otherwise it is refused. See websockets.md.",
     )
     preflight: Literal["pass", "deny"] = Field(
         default="pass",

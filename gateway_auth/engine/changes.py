@@ -35,6 +35,7 @@ class ChangeFollower:
 
     Each batch goes to `learn`, which may read more about it, then to `forget`. Where `learn` fails the poll has
     failed, and the same batch comes again. `start` hands on an incomplete one: all there is has yet to be learnt.
+    `hear`, where it is set, is told of each batch that was applied.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ChangeFollower:
         self.serve_until = 0.0
         self.is_degraded = False
         self.revision = 0
+        self.hear: Callable[[ChangeBatch], None] | None = None
         self._feed = feed
         self._monotonic = clock.monotonic
         self._forget = forget
@@ -147,6 +149,8 @@ class ChangeFollower:
             self._forget(batch)
         has_more = batch.is_complete and batch.revision > self.revision
         self.revision = batch.revision
+        if self.hear is not None and (batch.changes or not batch.is_complete):
+            self.hear(batch)
         return batch if has_more else None
 
     def _succeeded(self, started: float) -> None:

@@ -21,17 +21,21 @@ from gateway_auth.proxy.failures import (
     BodyBrokenOff,
     ClientLeft,
     ExchangeFailed,
+    HandshakeRefused,
     RequestRefused,
     ResponseBroken,
 )
+from gateway_auth.proxy.handshake import Handshake
+from gateway_auth.proxy.refusal import refusing
 from gateway_auth.proxy.request import request_head
 from gateway_auth.proxy.sweep import Sweep
 from gateway_auth.proxy.tls import tls_context
+from gateway_auth.proxy.websocket import WebSocket
 
 Respond = Callable[[Send, str, str], Awaitable[None]]
 """`send`, the contract's code, the request id: answers with problem+json."""
 
-_POLICY_VIOLATION = 1008
+MAX_MESSAGE_BYTES = 10_485_760
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +64,8 @@ class ProxyApp:
     """One per worker. Opens nothing before its lifespan or first request; belongs to the event loop that brings it.
 
     `upstreams` are those that routes name. `tick_seconds` is the period of the sweep over exchanges in flight: a
-    departed client is noticed within about two of them. Raises `InvalidUpstream` where files of TLS cannot be used.
+    departed client is noticed within about two of them. `max_message_bytes` is of one WebSocket message, in either
+    direction; a larger one closes the connection with 1009. Raises `InvalidUpstream` where files of TLS cannot be used.
     """
 
     def __init__(
@@ -70,31 +75,46 @@ class ProxyApp:
         respond: Respond,
         upstreams: Mapping[str, Upstream] | None = None,
         tick_seconds: float = 0.25,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._default_upstream = default_upstream
         self._upstreams = upstreams or {}
         self._respond = respond
         self._tick_seconds = tick_seconds
+        self._max_message_bytes = max_message_bytes
         self._sweep: Sweep | None = None
         # Made here, for reading the system's authorities takes longer than a request may hold up others.
         self._contexts = {each.name: tls_context(each.tls) for each in self._all_upstreams() if each.has_tls}
         # Keyed by what routes say: bounded by the configuration.
         self._ways: dict[tuple[str | None, float | None], Way] = {}
         self._balancers: dict[str, Balancer] = {}
+        self._websockets: set[WebSocket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward HTTP; refuse WebSocket; take part in the lifespan."""
+        """Forward HTTP and WebSocket; take part in the lifespan."""
         if scope["type"] == "http":
             await self._forward(scope, receive, send)
         elif scope["type"] == "websocket":
-            await _refuse_websocket(receive, send)
+            await self._tunnel(scope, receive, send)
         else:
             await self._live(receive, send)
 
     async def aclose(self) -> None:
-        """Close what is idle; exchanges in flight may finish, their connections are closed after them."""
+        """Close what is idle; exchanges in flight may finish, their connections are closed after them.
+
+        A WebSocket would never finish: both its sides are told that the server goes away (1001).
+        """
+        for websocket in self._websockets:
+            websocket.stop()
         for balancer in self._balancers.values():
             balancer.close()
+
+    async def close_websockets(self) -> None:
+        """Close all that are open with 1001, and wait until they are."""
+        open_ones = set(self._websockets)
+        for websocket in open_ones:
+            websocket.stop()
+        await asyncio.gather(*(websocket.is_over.wait() for websocket in open_ones))
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         judged: Judged = scope["gateway_auth"]
@@ -110,6 +130,27 @@ class ProxyApp:
             await self._answer(failure, judged.request_id, send, has_begun=has_begun)
         except ClientLeft:
             return
+
+    async def _tunnel(self, scope: Scope, receive: Receive, send: Send) -> None:
+        judged: Judged = scope["gateway_auth"]
+        websocket = WebSocket(receive, send, self._max_message_bytes)
+        self._websockets.add(websocket)
+        try:
+            key = (judged.upstream, judged.timeout_seconds)
+            balancer = (self._ways.get(key) or self._way(key)).balancer
+            handshake = Handshake(
+                scope, judged.client_address, balancer.addressee, max_message_bytes=self._max_message_bytes
+            )
+            await websocket.run(balancer, handshake)
+        except ExchangeFailed as failure:
+            if isinstance(failure, HandshakeRefused) and failure.is_answer:
+                await _relay(failure, refusing(scope, send))
+            else:
+                await self._answer(failure, judged.request_id, refusing(scope, send), has_begun=False)
+        except ClientLeft:
+            return
+        finally:
+            self._websockets.discard(websocket)
 
     async def _answer(
         self, failure: ExchangeFailed | BodyBrokenOff, request_id: str, send: Send, *, has_begun: bool
@@ -175,7 +216,8 @@ class ProxyApp:
                 return
 
 
-async def _refuse_websocket(receive: Receive, send: Send) -> None:
-    """Before acceptance: the server answers the handshake with 403."""
-    await receive()
-    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+async def _relay(refused: HandshakeRefused, send: Send) -> None:
+    """The upstream's answer to a handshake it refuses is the client's."""
+    headers = passable(refused.fields)
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": refused.body})

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from gateway_auth.core.upstream import Upstream
 from gateway_auth.proxy.connection import UpstreamConnection
@@ -19,6 +20,8 @@ from gateway_auth.proxy.pool import Pool
 from gateway_auth.proxy.request import Addressee
 from gateway_auth.proxy.standing import Standing
 from gateway_auth.proxy.sweep import Sweep
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 # However many servers there are: each may take the whole connect timeout, and the client waits.
 MAX_SERVERS_TRIED = 3
@@ -57,6 +60,24 @@ class Balancer:
     def choose(self) -> Pool:
         """The server for the next request. Does not wait."""
         return self._only or _least_busy(self._pools)
+
+    async def dial(self, protocol_of: Callable[[Callable[[], None]], P]) -> P:
+        """A connection that no exchange shares, to a fit server or, where none can be made, to another.
+
+        `protocol_of` is given what the protocol calls when its connection is lost; until then the server is the busier
+        by one. Raises `ExchangeFailed`.
+        """
+        left = list(self._pools)
+        for attempt in range(1, MAX_SERVERS_TRIED + 1):
+            pool = _least_busy(left)
+            try:
+                return await pool.dial(protocol_of)
+            except (NotConnected, NotConnectedInTime) as failure:
+                pool.standing.strike(failure)
+                left.remove(pool)
+                if not left or attempt == MAX_SERVERS_TRIED:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     async def connect(self, pool: Pool) -> tuple[Pool, UpstreamConnection]:
         """A connection to the server chosen or, where none can be made, to another: nothing has been sent yet.

@@ -7,7 +7,8 @@ Knows the contract's codes, not their wording or status.
     │   ├── RequestRefused       malformed_request     ambiguous, or its body broke off
     │   ├── UpstreamUnavailable  upstream_unavailable  refused, saturated, or not speaking HTTP
     │   │   ├── NotConnected                           refused, not resolved, or not who it should be
-    │   │   └── ConnectionLost                         closed or reset by the upstream
+    │   │   ├── ConnectionLost                         closed or reset by the upstream
+    │   │   └── HandshakeRefused                       answered with the upstream's own refusal of a WebSocket
     │   └── UpstreamTimeout      upstream_timeout
     │       └── NotConnectedInTime
     ├── ResponseBroken           raised to the server once a response has begun, so that it drops the client
@@ -52,6 +53,24 @@ class ConnectionLost(UpstreamUnavailable):
 
     Worth one more attempt.
     """
+
+
+class HandshakeRefused(UpstreamUnavailable):
+    """The upstream answered a WebSocket handshake with an HTTP response.
+
+    `is_answer` tells whether that can be a client's answer; names of `fields` are lower-case.
+    """
+
+    def __init__(self, status: int, fields: list[tuple[str, str]], body: bytes) -> None:
+        super().__init__(f"the handshake was answered with {status}")
+        self.status = status
+        self.fields = fields
+        self.body = body
+
+    @property
+    def is_answer(self) -> bool:
+        """A redirection or an error; a success that is no WebSocket makes no sense."""
+        return 300 <= self.status <= 599
 
 
 class UpstreamTimeout(ExchangeFailed):

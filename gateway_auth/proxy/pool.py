@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
 
 from gateway_auth.core.upstream import UpstreamLimits
 from gateway_auth.proxy.connection import UpstreamConnection
@@ -16,6 +18,8 @@ from gateway_auth.proxy.dial import Dialler
 from gateway_auth.proxy.failures import UpstreamTimeout, UpstreamUnavailable
 from gateway_auth.proxy.standing import Standing
 from gateway_auth.proxy.sweep import Sweep
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class Pool:
@@ -31,6 +35,7 @@ class Pool:
         "_open",
         "_slots",
         "_sweep",
+        "_tunnels",
         "_waiters",
         "standing",
     )
@@ -52,14 +57,15 @@ class Pool:
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
         self._slots = limits.max_connections
+        self._tunnels = 0
         self._waiters: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._is_closing = False
         sweep.visit(self)
 
     @property
     def busy(self) -> int:
-        """How many requests are under way or wait for a connection."""
-        return self._limits.max_connections - self._slots - len(self._idle) + len(self._waiters)
+        """How many requests are under way or wait for a connection, and connections nobody shares."""
+        return self._limits.max_connections - self._slots - len(self._idle) + len(self._waiters) + self._tunnels
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is idle. Does not wait."""
@@ -87,6 +93,24 @@ class Pool:
             return await self._dial()
         # It may have been closed between being handed over and being received; `begin` reports that.
         return handed_over
+
+    async def dial(self, protocol_of: Callable[[Callable[[], None]], P]) -> P:
+        """A connection that is not this pool's to lend, and counts as busy until its protocol says that it is lost."""
+        is_open = True
+
+        def on_lost() -> None:
+            nonlocal is_open
+            self._tunnels -= is_open
+            is_open = False
+
+        self._tunnels += 1
+        protocol = protocol_of(on_lost)
+        try:
+            await self._dialler.open(protocol, self._limits.connect_timeout_seconds)
+        except BaseException:
+            on_lost()
+            raise
+        return protocol
 
     def give_back(self, connection: UpstreamConnection, *, is_reusable: bool) -> None:
         """After an exchange. What is not reusable is closed at once, without waiting for unsent bytes."""

@@ -46,16 +46,22 @@ async def respond(send: Send, code: str, request_id: str) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def proxy(url: str | None, limits: UpstreamLimits | None = None, **fields: Any) -> ProxyApp:
+def proxy(
+    url: str | None, limits: UpstreamLimits | None = None, *, max_message_bytes: int = 10_485_760, **fields: Any
+) -> ProxyApp:
     """A proxy in front of one server."""
-    return balanced([url], limits, **fields) if url else ProxyApp(None, respond=respond, tick_seconds=TICK_SECONDS)
+    if url:
+        return balanced([url], limits, max_message_bytes=max_message_bytes, **fields)
+    return ProxyApp(None, respond=respond, tick_seconds=TICK_SECONDS)
 
 
-def balanced(urls: list[str], limits: UpstreamLimits | None = None, **fields: Any) -> ProxyApp:
+def balanced(
+    urls: list[str], limits: UpstreamLimits | None = None, *, max_message_bytes: int = 10_485_760, **fields: Any
+) -> ProxyApp:
     """A proxy in front of a group of servers."""
     servers = tuple(parse_upstream(url).servers[0] for url in urls)
     upstream = Upstream(name="group", servers=servers, limits=limits or UpstreamLimits(), **fields)
-    return ProxyApp(upstream, respond=respond, tick_seconds=TICK_SECONDS)
+    return ProxyApp(upstream, respond=respond, tick_seconds=TICK_SECONDS, max_message_bytes=max_message_bytes)
 
 
 def scope_of(

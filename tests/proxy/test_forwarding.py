@@ -263,19 +263,6 @@ async def test_an_answer_before_the_body_is_finished_stops_the_body() -> None:
     assert len(upstream.wires) == 2
 
 
-async def test_websocket_is_refused_before_it_is_accepted() -> None:
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await proxy("http://127.0.0.1:1")({"type": "websocket"}, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1008}]
-
-
 async def test_the_lifespan_closes_idle_connections() -> None:
     async with Upstream(always(OK)) as upstream:
         app = proxy(upstream.url)
