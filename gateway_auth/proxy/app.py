@@ -26,7 +26,7 @@ from gateway_auth.proxy.failures import (
     ResponseBroken,
 )
 from gateway_auth.proxy.handshake import Handshake
-from gateway_auth.proxy.refusal import refusing
+from gateway_auth.proxy.refusal import passable, refusing
 from gateway_auth.proxy.request import request_head
 from gateway_auth.proxy.sweep import Sweep
 from gateway_auth.proxy.tls import tls_context
