@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
@@ -19,7 +20,9 @@ from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
 DRAIN_SECONDS = 2.0
 """Longer than clients that are busy pause between two requests."""
+QUEUE_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_GLANCE_SECONDS = 0.001
 _CLOSE = (b"connection", b"close")
 
 
@@ -76,8 +79,12 @@ class Draining:
             self._drain_task = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:
-        _accept_no_more(self._listener)
         loop = asyncio.get_running_loop()
+        until = loop.time() + QUEUE_SECONDS
+        # Where nobody else has the socket, whoever waits in its queue when it is closed is thrown out.
+        while loop.time() < until and _is_waited_at(self._listener):
+            await asyncio.sleep(_GLANCE_SECONDS)
+        _accept_no_more(self._listener)
         until = loop.time() + DRAIN_SECONDS
         # Connections are the server's, and it tells nobody when the last one is gone.
         while loop.time() < until and _has_clients(self._name):  # noqa: ASYNC110
@@ -119,6 +126,13 @@ def _accept_no_more(listener: socket.socket) -> None:
     with decoy:
         decoy.setblocking(False)
         os.dup2(decoy.fileno(), listener.fileno(), inheritable=False)
+
+
+def _is_waited_at(listener: socket.socket) -> bool:
+    """Whether a connection waits to be accepted."""
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _has_clients(name: object) -> bool:

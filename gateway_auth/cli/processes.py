@@ -78,14 +78,15 @@ class Worker:
         """What becomes readable when something happens to it."""
         return [self._process.sentinel] if self.is_ready else [self._process.sentinel, self._heard]
 
-    def listen(self) -> None:
-        """Hear whether it is ready."""
+    def listen(self) -> bool:
+        """Whether it has become ready since it was asked before."""
         if self.is_ready or not self._heard.poll():
-            return
+            return False
         with suppress(EOFError, OSError):  # it has ended
             self.is_ready = bool(self._heard.recv_bytes(16))
         if self.is_ready and not self._is_leaving:
             self._deadline = math.inf
+        return self.is_ready
 
     def leave(self, seconds: float) -> None:
         """Tell it to finish what it has begun, and to be gone in so many seconds."""

@@ -76,7 +76,8 @@ class Supervisor:
     def _notice(self) -> None:
         """Whatever happened to workers."""
         for worker in self._everybody():
-            worker.listen()
+            if worker.listen():
+                logger.info("process %d serves", worker.pid)
         self._see_to_candidates()
         for slot in self._slots:
             if slot.worker is not None and (slot.worker.is_gone or slot.worker.is_late):
