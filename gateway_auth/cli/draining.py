@@ -82,7 +82,7 @@ class Draining:
         loop = asyncio.get_running_loop()
         until = loop.time() + QUEUE_SECONDS
         # Where nobody else has the socket, whoever waits in its queue when it is closed is thrown out.
-        while loop.time() < until and _is_waited_at(self._listener):
+        while loop.time() < until and _is_waited_at(self._listener):  # noqa: ASYNC110
             await asyncio.sleep(_GLANCE_SECONDS)
         _accept_no_more(self._listener)
         until = loop.time() + DRAIN_SECONDS

@@ -44,7 +44,7 @@ class Server:
         """Serve until SIGTERM or SIGINT, then let requests in flight finish. Returns the exit code."""
         # Workers inherit sockets, certificate and secrets: none of these travels between processes.
         multiprocessing.set_start_method("fork", force=True)
-        supervisor = Supervisor(address, self.configuration.workers, self._workers(), self._renew, self._has_changed)
+        supervisor = Supervisor(address, self.configuration.workers, self._workers(), self.renew, self._has_changed)
         return supervisor.run()
 
     def _read(self) -> tuple[Configuration, TlsFiles | None, Watch]:
@@ -58,7 +58,7 @@ class Server:
     def _workers(self) -> Workers:
         return Workers(self.configuration, self._tls, level=self._level, connections=self._connections)
 
-    def _renew(self) -> Workers | None:
+    def renew(self) -> Workers | None:
         """For a reload: what makes workers of the files as they are now; else the log says why not."""
         try:
             read, tls, watch = self._read()

@@ -88,7 +88,7 @@ class Workers:
         process: BaseProcess = worker.inner
         return process, heard
 
-    def _tls(self, tls: TlsFiles, version: str) -> tuple[object, ...]:
+    def _tls(self, tls: TlsFiles, version: str) -> Any:
         """As Granian hands it to workers. Its own way there takes files, which may be others by then."""
         authorities = self._kept(tls.client_ca) if tls.client_ca is not None else None
         files = (self._kept(tls.certificate), self._kept(tls.key))

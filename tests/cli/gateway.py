@@ -75,7 +75,7 @@ class Gateway:
     async def ended(self) -> int:
         """Its exit code, once it has one."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while self.process.poll() is None:
+            while self.process.poll() is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return self.process.returncode
 
@@ -99,7 +99,7 @@ async def gateway(
     text = CONFIG.format(listen=listen, upstream=upstream, workers=workers, more=more)
     (folder / "gateway.toml").write_text(text, "utf-8")
     with (folder / "serve.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220
             command("serve"), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=log,
             start_new_session=True,
         )  # fmt: skip

@@ -20,6 +20,8 @@ from gateway_auth.config.configuration import TlsSettings
 from gateway_auth.errors import ConfigError
 from tests.conformance.http2 import write_certificate
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 
 def settings(certificate: Path, key: Path, client_ca: Path | None = None) -> TlsSettings:
     return TlsSettings(
@@ -33,9 +35,7 @@ def problems(found: TlsSettings, now: datetime | None = None) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def write_key(
-    path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, form: PrivateFormat, how: KeySerializationEncryption
-) -> Path:
+def write_key(path: Path, key: PrivateKey, form: PrivateFormat, how: KeySerializationEncryption) -> Path:
     path.write_bytes(key.private_bytes(Encoding.PEM, form, how))
     path.chmod(0o600)
     return path

@@ -176,7 +176,9 @@ def test_a_decision(edge: Edge, client: Http2, table: str, case: Case) -> None:
             authority=step.host.decode() if step.host is not None else None,
             source=step.peer,
         )
-        judge(edge, step, _as_over_http(answer), edge.take_records(keeps_credentials=bool(step.words.get("keeps"))), keys)
+        judge(
+            edge, step, _as_over_http(answer), edge.take_records(keeps_credentials=bool(step.words.get("keeps"))), keys
+        )
 
 
 def _as_over_http(answer: Answer) -> Answer:
