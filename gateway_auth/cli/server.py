@@ -86,11 +86,11 @@ def _tls_files(configuration: Configuration) -> list[str]:
 
 
 def connections_per_worker() -> int:
-    """As many as the open-file limit bears, which is raised as far as allowed: each may need one to the upstream."""
+    """As many as the open-file limit bears, raised as far as allowed. Some need one to an upstream besides."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     files = WANTED_FILES if soft == resource.RLIM_INFINITY else soft
-    return max(128, min(MAX_CONNECTIONS, files // 2 - 256))
+    return max(128, min(MAX_CONNECTIONS, files * 2 // 3 - 256))
