@@ -14,9 +14,9 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
+from gateway_auth.cli.idle import connections
 
 DRAIN_SECONDS = 2.0
 """Longer than clients that are busy pause between two requests."""
@@ -146,11 +146,7 @@ def _is_waited_at(listener: socket.socket) -> bool:
 
 def _has_clients(name: object) -> bool:
     """Whether a connection to the socket of this name is open in this process."""
-    return any(_is_connected(int(number), name) for number in os.listdir("/dev/fd"))
-
-
-def _is_connected(number: int, name: object) -> bool:
-    # Whoever is asked is a copy: the server may close the original at any moment.
-    with suppress(OSError), socket.socket(fileno=os.dup(number)) as copy:
-        return copy.getsockname() == name and bool(copy.getpeername() or copy.family == socket.AF_UNIX)
+    for copy, _ in connections(name):
+        copy.close()
+        return True
     return False

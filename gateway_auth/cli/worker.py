@@ -9,8 +9,10 @@ import socket
 import sys
 from multiprocessing.connection import Connection
 
+from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.composition import build_app
 from gateway_auth.cli.draining import Draining
+from gateway_auth.cli.idle import around
 from gateway_auth.cli.sockets import keep_only
 from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
@@ -26,7 +28,8 @@ def worker_app(configuration: Configuration, listener: socket.socket, ready: Con
     keep_only(listener)
     is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
-        app = build_app(configuration)
+        app: ASGIApp = build_app(configuration)
+        app = around(app, listener) if is_http2 else app
         return Draining(app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2)
     except GatewayAuthError as error:
         for line in str(error).splitlines():

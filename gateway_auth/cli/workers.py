@@ -36,9 +36,8 @@ MAX_HEAD_BYTES = 64 * 1024
 HTTP1 = HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS, max_buffer_size=MAX_HEAD_BYTES)
 HTTP2 = HTTP2Settings(
     max_concurrent_streams=100,
-    # A connection whose client is gone is found out by a ping.
-    keep_alive_interval=30_000,
-    keep_alive_timeout=20,
+    # No pings: their answers would make a connection that does nothing look alive (`idle` closes those).
+    keep_alive_interval=None,
     max_headers_size=MAX_HEAD_BYTES,
     # What a connection may make us hold: enough for 100 Mbit/s at 40 ms, too little to fill memory by the thousand.
     initial_connection_window_size=512 * 1024,
