@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import os
 import signal
 import socket
@@ -89,23 +90,24 @@ async def test_a_unix_socket_for_two_workers(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-# (trusted proxies, what a peer of the unix socket claims, what its end is called, status) with HTTPS required
-UNIX_PEERS = [
-    ("[]", b"x-forwarded-proto: https\r\n", "", 403),
-    ('["unix"]', b"", "", 403),
-    ('["unix"]', b"x-forwarded-proto: https\r\n", "", 200),
-    ('["10.0.0.1"]', b"x-forwarded-proto: https\r\n", "10.0.0.1", 403),
-]
+HTTPS_CLAIM = b"x-forwarded-proto: https\r\n"
+
+# trusted proxies: (what a peer of the unix socket claims, what its end is called, status) with HTTPS required
+UNIX_PEERS = {
+    '["10.0.0.1"]': [(HTTPS_CLAIM, "", 403), (HTTPS_CLAIM, "10.0.0.1", 403)],
+    '["unix"]': [(b"", "", 403), (HTTPS_CLAIM, "", 200)],
+}
 
 
-@pytest.mark.parametrize(("trusted", "claims", "name", "status"), UNIX_PEERS)
+@pytest.mark.parametrize("trusted", UNIX_PEERS)
 async def test_a_peer_of_the_unix_socket_is_believed_only_where_the_configuration_says_so(
-    tmp_path: Path, trusted: str, claims: bytes, name: str, status: int
+    tmp_path: Path, trusted: str
 ) -> None:
     """Also one that binds its own end to a path spelled like the address of a trusted proxy."""
     more = f"require_https = true\ntrusted_proxies = {trusted}\n"
     async with sample_upstream() as upstream, gateway(tmp_path, upstream, more=more, path="gateway.sock"):
-        assert await asyncio.to_thread(_status_over_unix, tmp_path, claims, name) == status
+        for claims, name, status in UNIX_PEERS[trusted]:
+            assert await asyncio.to_thread(_status_over_unix, tmp_path, claims, name) == status
 
 
 def _status_over_unix(folder: Path, claims: bytes, name: str) -> int:
@@ -123,41 +125,48 @@ def _status_over_unix(folder: Path, claims: bytes, name: str) -> int:
         return int(client.recv(64)[9:12])
 
 
-# (trusted proxies, what the client claims, status over plain TCP, status over TLS) with HTTPS required
+PROXY, ANYBODY = "127.10.0.5", "127.0.0.1"
+
+# (who asks, what it claims, whether that counts as HTTPS over plain TCP); over TLS all of it does
 MATRIX = [
-    ("[]", "", 403, 200),
-    ("[]", "https", 403, 200),
-    ('["127.0.0.1"]', "", 403, 200),
-    ('["127.0.0.1"]', "http", 403, 200),
-    ('["127.0.0.1"]', "https", 200, 200),
+    (ANYBODY, "", False),
+    (ANYBODY, "https", False),
+    (PROXY, "", False),
+    (PROXY, "http", False),
+    (PROXY, "https", True),
 ]
 
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
 async def test_https_is_what_came_over_tls_or_what_a_trusted_proxy_says_did(tmp_path: Path, is_tls: bool) -> None:
     tls = tls_of(tmp_path) if is_tls else None
-    async with sample_upstream() as upstream:
-        for trusted in ("[]", '["127.0.0.1"]'):
-            more = f"require_https = true\ntrusted_proxies = {trusted}\n{TLS if is_tls else ''}"
-            async with gateway(tmp_path, upstream, more=more, tls=tls) as running:
-                for _, claim, plain, secure in (row for row in MATRIX if row[0] == trusted):
-                    expected = secure if is_tls else plain
-                    assert await asyncio.to_thread(_statuses, running.port, tls, claim) == (expected, 403), claim
+    more = f'require_https = true\ntrusted_proxies = ["{PROXY}"]\n{TLS if is_tls else ""}'
+    async with sample_upstream() as upstream, gateway(tmp_path, upstream, more=more, tls=tls) as running:
+        for peer, claim, is_believed in MATRIX:
+            expected = (200, "request_not_allowed") if is_tls or is_believed else (403, "https_required")
+            assert await asyncio.to_thread(_told, running.port, tls, peer, claim) == expected, (peer, claim)
 
 
-def _statuses(port: int, tls: ssl.SSLContext | None, claim: str) -> tuple[int, int]:
-    """Of a request and of a handshake for a WebSocket, which the route does not take."""
-    found = []
-    for upgrade in ({}, {"Connection": "upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}):
-        connection = (
-            http.client.HTTPSConnection("localhost", port, timeout=10, context=tls)
-            if tls
-            else http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        )
-        headers = {**upgrade, **({"X-Forwarded-Proto": claim} if claim else {})}
-        if upgrade:
-            headers["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
-        connection.request("GET", "/", headers=headers)
-        found.append(connection.getresponse().status)
-        connection.close()
-    return found[0], found[1]
+def _told(port: int, tls: ssl.SSLContext | None, peer: str, claim: str) -> tuple[int, str]:
+    """The status of a request; the code of a handshake for a WebSocket, which the route would not take anyway."""
+    claims = {"X-Forwarded-Proto": claim} if claim else {}
+    handshake = {
+        "Connection": "upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    status, _ = _asked(port, tls, peer, claims)
+    return status, json.loads(_asked(port, tls, peer, claims | handshake)[1])["code"]
+
+
+def _asked(port: int, tls: ssl.SSLContext | None, peer: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    source = (peer, 0)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=source)
+    if tls is not None:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, source_address=source, context=tls)
+    connection.request("GET", "/", headers=headers)
+    response = connection.getresponse()
+    found = response.status, response.read()
+    connection.close()
+    return found
