@@ -94,7 +94,7 @@ class Supervisor:
             logger.error("worker %d (process %d) %s", slot.number + 1, worker.pid, worker.ending())
         slot.lose()
         has_others = any(other.serves for other in self._slots)
-        if slot.failures >= MAX_FAILURES and not has_others:
+        if slot.stillborn >= MAX_FAILURES and not has_others:
             logger.error("no worker can be started: the server stops")
             self._code = 1
         elif slot.failures and has_others and not self._address.is_shared:

@@ -56,6 +56,12 @@ def serves(ready: Connection) -> None:
     time.sleep(60)
 
 
+def serves_and_dies(ready: Connection) -> None:
+    ready.send_bytes(b"ready")
+    time.sleep(0.2)  # long enough to be heard
+    os._exit(4)
+
+
 def ignores_sigterm(ready: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ready.send_bytes(b"ready")
@@ -135,3 +141,8 @@ def test_a_place_where_nobody_can_start_is_tried_again_while_another_serves(capl
     assert supervised(players, 2, (lambda: players.made == 5, signal.SIGTERM)) == 0
     assert "no worker can be started" not in caplog.text
     assert players.made == 5
+
+
+def test_workers_that_serve_and_die_are_replaced_without_end() -> None:
+    players = Players(*[serves_and_dies] * MAX_FAILURES, serves)
+    assert supervised(players, 1, (lambda: players.made == MAX_FAILURES + 1, signal.SIGTERM)) == 0
