@@ -52,7 +52,7 @@ class Draining:
         if self._is_plain:
             return self._app(scope, receive, send)
         if scope["type"] == "lifespan":
-            return self._app(scope, self._told_of_the_end(receive), self._noticing(send))
+            return self._app(scope, receive, self._noticing(send))
         if self._is_unix:
             scope["client"] = None
         if scope["type"] == "http":
@@ -65,22 +65,13 @@ class Draining:
     def _noticing(self, send: Send) -> Send:
         async def noticing_send(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                # In place of the server's own handler, which has been set by now; SIGINT is still the server's.
+                # In place of the server's own handler, which has been set by now; SIGINT, which nobody else sends, still is.
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
                 self._is_plain = self._is_usual
                 self._tell_ready()
             await send(message)
 
         return noticing_send
-
-    def _told_of_the_end(self, receive: Receive) -> Receive:
-        async def told_receive() -> Message:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown" and self._drain_task is not None:
-                self._drain_task.cancel()  # The server was stopped otherwise, as by Ctrl-C: it need not be told again.
-            return message
-
-        return told_receive
 
     def _begin(self) -> None:
         if not self._is_draining:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import socket
 import sys
@@ -40,6 +41,8 @@ def worker_app(configuration: Configuration, listener: socket.socket, ready: Con
 def _die_with_parent() -> None:
     """A worker without its parent would go on serving the port, and nobody could tell it to stop."""
     signal.set_wakeup_fd(-1)
+    # Out of reach of the terminal: Ctrl-C is for the parent, which lets workers leave in an orderly way.
+    os.setpgid(0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
         # Forked with the parent's handlers, it would ignore being stopped until its own are set.
         signal.signal(number, signal.SIG_DFL)
