@@ -65,7 +65,7 @@ class Draining:
     def _noticing(self, send: Send) -> Send:
         async def noticing_send(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                # In place of the server's own handler, which has been set by now; SIGINT, which nobody else sends, still is.
+                # In place of the server's own handler, set by now. SIGINT still is the server's; nobody else sends it.
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
                 self._is_plain = self._is_usual
                 self._tell_ready()
