@@ -16,9 +16,11 @@ from typing import Any
 from gateway_auth.cli.listening import free_port
 from tests.cli.command import command, environment
 from tests.cli.serving import children
-from tests.cli.traffic import Connect, to_port
+from tests.cli.traffic import Client, Connect, Count, to_port
+from tests.conformance.http2 import write_certificate
 
 DEADLINE_SECONDS = 45.0
+TLS = '[gateway.tls]\ncertificate = "server.pem"\nkey = "file:server.key"\n'
 
 CONFIG = """
 [gateway]
@@ -115,3 +117,17 @@ async def gateway(
                 await asyncio.to_thread(process.wait, 30)
             process.kill()
             process.wait()
+
+
+def tls_of(folder: Path, name: str = "server") -> ssl.SSLContext:
+    """What trusts a new certificate there."""
+    certificate, _ = write_certificate(folder, name)
+    return ssl.create_default_context(cafile=str(certificate))
+
+
+async def answered_by(running: Gateway) -> bytes:
+    """The body of one request on a connection of its own."""
+    client = Client(running.connect, Count())
+    body = await client.get()
+    await client.close()
+    return body

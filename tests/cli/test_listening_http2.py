@@ -11,8 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.cli.frames import DATA, GOAWAY, RESET, frames, opening, request, reset
-from tests.cli.gateway import Gateway, gateway
-from tests.cli.test_serve_reload import TLS, answered_by, tls_of
+from tests.cli.gateway import TLS, Gateway, answered_by, gateway, tls_of
 from tests.cli.traffic import BODY, sample_upstream
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]

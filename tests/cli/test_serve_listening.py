@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.gateway import Gateway, gateway
-from tests.cli.test_serve_reload import TLS, answered_by, tls_of
+from tests.cli.gateway import TLS, Gateway, answered_by, gateway, tls_of
 from tests.cli.traffic import BODY, sample_upstream, to_port
 from tests.conformance.http2 import write_certificate
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.gateway import Gateway, gateway
+from tests.cli.gateway import TLS, Gateway, answered_by, gateway, tls_of
 from tests.cli.traffic import BODY, Client, Count, Traffic, sample_upstream, to_port
 from tests.conformance.http2 import http2_client, write_certificate
 
@@ -26,22 +26,6 @@ RELOADS = int(os.environ.get("GATEWAY_AUTH_RELOADS", "2"))
 CLIENTS = int(os.environ.get("GATEWAY_AUTH_CLIENTS", "8"))
 LONG = 50 * RELOADS
 """Pieces of the long requests: some of them last over every reload."""
-
-TLS = '[gateway.tls]\ncertificate = "server.pem"\nkey = "file:server.key"\n'
-
-
-def tls_of(folder: Path, name: str = "server") -> ssl.SSLContext:
-    """What trusts a new certificate there."""
-    certificate, _ = write_certificate(folder, name)
-    return ssl.create_default_context(cafile=str(certificate))
-
-
-async def answered_by(running: Gateway) -> bytes:
-    """The body of one request on a connection of its own."""
-    client = Client(running.connect, Count())
-    body = await client.get()
-    await client.close()
-    return body
 
 
 async def asked(running: Gateway, traffic: Traffic) -> None:
