@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
+from gateway_auth.cli.idle import connections
 
 DRAIN_SECONDS = 2.0
 """Longer than clients that are busy pause between two requests."""
 FAREWELL_SECONDS = 3.0
 """For clients to answer the close of what has no end of its own."""
+QUEUE_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_GLANCE_SECONDS = 0.001
 _CLOSE = (b"connection", b"close")
 
 
@@ -71,7 +74,7 @@ class Draining:
     def _noticing(self, send: Send) -> Send:
         async def noticing_send(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                # In place of the server's own handler, which has been set by now; SIGINT is still the server's.
+                # In place of the server's own handler, set by now. SIGINT still is the server's; nobody else sends it.
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
                 self._is_plain = self._is_usual
                 self._tell_ready()
@@ -85,9 +88,13 @@ class Draining:
             self._drain_task = asyncio.get_running_loop().create_task(self._drain())
 
     async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + QUEUE_SECONDS
+        # Where nobody else has the socket, whoever waits in its queue when it is closed is thrown out.
+        while loop.time() < until and _is_waited_at(self._listener):  # noqa: ASYNC110
+            await asyncio.sleep(_GLANCE_SECONDS)
         _accept_no_more(self._listener)
         await self._say_farewell()
-        loop = asyncio.get_running_loop()
         until = loop.time() + DRAIN_SECONDS
         # Connections are the server's, and it tells nobody when the last one is gone.
         while loop.time() < until and _has_clients(self._name):  # noqa: ASYNC110
@@ -138,13 +145,16 @@ def _accept_no_more(listener: socket.socket) -> None:
         os.dup2(decoy.fileno(), listener.fileno(), inheritable=False)
 
 
+def _is_waited_at(listener: socket.socket) -> bool:
+    """Whether a connection waits to be accepted."""
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _has_clients(name: object) -> bool:
     """Whether a connection to the socket of this name is open in this process."""
-    return any(_is_connected(int(number), name) for number in os.listdir("/dev/fd"))
-
-
-def _is_connected(number: int, name: object) -> bool:
-    # Whoever is asked is a copy: the server may close the original at any moment.
-    with suppress(OSError), socket.socket(fileno=os.dup(number)) as copy:
-        return copy.getsockname() == name and bool(copy.getpeername() or copy.family == socket.AF_UNIX)
+    for copy, _ in connections(name):
+        copy.close()
+        return True
     return False

@@ -16,7 +16,7 @@ from gateway_auth.cli.sockets import close
 
 START_SECONDS = 30.0
 STEADY_SECONDS = 5.0
-"""A worker that dies younger than this has failed to start, for all anybody can tell."""
+"""After a worker that dies younger than this there is a pause before the next."""
 MAX_PAUSE_SECONDS = 5.0
 
 
@@ -78,14 +78,15 @@ class Worker:
         """What becomes readable when something happens to it."""
         return [self._process.sentinel] if self.is_ready else [self._process.sentinel, self._heard]
 
-    def listen(self) -> None:
-        """Hear whether it is ready."""
+    def listen(self) -> bool:
+        """Whether it has become ready since it was asked before."""
         if self.is_ready or not self._heard.poll():
-            return
+            return False
         with suppress(EOFError, OSError):  # it has ended
             self.is_ready = bool(self._heard.recv_bytes(16))
         if self.is_ready and not self._is_leaving:
             self._deadline = math.inf
+        return self.is_ready
 
     def leave(self, seconds: float) -> None:
         """Tell it to finish what it has begun, and to be gone in so many seconds."""
@@ -115,7 +116,7 @@ class Slot:
         self.number = number
         self._address = address
         self._listener: socket.socket | None = None
-        self._failures = 0
+        self._failures = self._stillborn = 0
         self._not_before = 0.0
         self.worker: Worker | None = None
         self.candidate: Worker | None = None
@@ -127,8 +128,13 @@ class Slot:
 
     @property
     def failures(self) -> int:
-        """How many workers in a row failed to start."""
+        """How many workers in a row did not live long."""
         return self._failures
+
+    @property
+    def stillborn(self) -> int:
+        """How many workers in a row were never ready."""
+        return self._stillborn
 
     def bind(self) -> None:
         """Listen. Raises CommandFailed."""
@@ -145,6 +151,7 @@ class Slot:
     def lose(self) -> None:
         """Its worker has died."""
         is_failure = self.worker is not None and self.worker.is_young
+        self._stillborn = 0 if self.worker is not None and self.worker.is_ready else self._stillborn + 1
         self._failures = self._failures + 1 if is_failure else 0
         pause = min(MAX_PAUSE_SECONDS, 0.1 * 2.0**self._failures) if is_failure else 0.0
         self._not_before = time.monotonic() + pause

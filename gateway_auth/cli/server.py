@@ -56,7 +56,7 @@ class Server:
 
                 self._snapshots = stack.enter_context(status_listening(status))
             count = self.configuration.workers
-            return Supervisor(address, count, self._workers(), self._renew, self._has_changed).run()
+            return Supervisor(address, count, self._workers(), self.renew, self._has_changed).run()
 
     def _read(self) -> tuple[Configuration, TlsFiles | None, Watch]:
         configuration = load(self._config, overrides=self._overrides)
@@ -71,7 +71,7 @@ class Server:
             self.configuration, self._tls, level=self._level, connections=self._connections, snapshots=self._snapshots
         )
 
-    def _renew(self) -> Workers | None:
+    def renew(self) -> Workers | None:
         """For a reload: what makes workers of the files as they are now; else the log says why not."""
         try:
             read, tls, watch = self._read()
@@ -99,11 +99,11 @@ def _tls_files(configuration: Configuration) -> list[str]:
 
 
 def connections_per_worker() -> int:
-    """As many as the open-file limit bears, which is raised as far as allowed: each may need one to the upstream."""
+    """As many as the open-file limit bears, raised as far as allowed. Some need one to an upstream besides."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     files = WANTED_FILES if soft == resource.RLIM_INFINITY else soft
-    return max(128, min(MAX_CONNECTIONS, files // 2 - 256))
+    return max(128, min(MAX_CONNECTIONS, files * 2 // 3 - 256))

@@ -76,7 +76,8 @@ class Supervisor:
     def _notice(self) -> None:
         """Whatever happened to workers."""
         for worker in self._everybody():
-            worker.listen()
+            if worker.listen():
+                logger.info("process %d serves", worker.pid)
         self._see_to_candidates()
         for slot in self._slots:
             if slot.worker is not None and (slot.worker.is_gone or slot.worker.is_late):
@@ -93,7 +94,7 @@ class Supervisor:
             logger.error("worker %d (process %d) %s", slot.number + 1, worker.pid, worker.ending())
         slot.lose()
         has_others = any(other.serves for other in self._slots)
-        if slot.failures >= MAX_FAILURES and not has_others:
+        if slot.stillborn >= MAX_FAILURES and not has_others:
             logger.error("no worker can be started: the server stops")
             self._code = 1
         elif slot.failures and has_others and not self._address.is_shared:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import socket
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.composition import build_app, build_proxy
 from gateway_auth.cli.draining import Draining
+from gateway_auth.cli.idle import around
 from gateway_auth.cli.sockets import keep_only
 from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
@@ -33,7 +36,8 @@ def worker_app(
     is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
         proxy = build_proxy(configuration)
-        app = build_app(configuration, proxy, snapshots)
+        app: ASGIApp = build_app(configuration, proxy, snapshots)
+        app = around(app, listener) if is_http2 else app
         return Draining(
             app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2, leave=proxy.close_websockets
         )
@@ -46,6 +50,8 @@ def worker_app(
 def _die_with_parent() -> None:
     """A worker without its parent would go on serving the port, and nobody could tell it to stop."""
     signal.set_wakeup_fd(-1)
+    # Out of reach of the terminal: Ctrl-C is for the parent, which lets workers leave in an orderly way.
+    os.setpgid(0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
         # Forked with the parent's handlers, it would ignore being stopped until its own are set.
         signal.signal(number, signal.SIG_DFL)

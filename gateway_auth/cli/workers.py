@@ -37,9 +37,8 @@ MAX_HEAD_BYTES = 64 * 1024
 HTTP1 = HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS, max_buffer_size=MAX_HEAD_BYTES)
 HTTP2 = HTTP2Settings(
     max_concurrent_streams=100,
-    # A connection whose client is gone is found out by a ping.
-    keep_alive_interval=30_000,
-    keep_alive_timeout=20,
+    # No pings: their answers would make a connection that does nothing look alive (`idle` closes those).
+    keep_alive_interval=None,
     max_headers_size=MAX_HEAD_BYTES,
     # What a connection may make us hold: enough for 100 Mbit/s at 40 ms, too little to fill memory by the thousand.
     initial_connection_window_size=512 * 1024,
@@ -100,7 +99,7 @@ class Workers:
         process: BaseProcess = worker.inner
         return process, heard
 
-    def _tls(self, tls: TlsFiles, version: str) -> tuple[object, ...]:
+    def _tls(self, tls: TlsFiles, version: str) -> Any:
         """As Granian hands it to workers. Its own way there takes files, which may be others by then."""
         authorities = self._kept(tls.client_ca) if tls.client_ca is not None else None
         files = (self._kept(tls.certificate), self._kept(tls.key))

@@ -12,7 +12,7 @@ from gateway_auth.config.networks import believes_everybody
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
-from gateway_auth.config.schema_tls import TlsTable
+from gateway_auth.config.schema_tls import SocketMode, TlsTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
 from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.values import (
@@ -72,9 +72,7 @@ class GatewayTable(Table):
     listen: ListenOrSocket = Field(
         default="127.0.0.1:8080", description="Where requests are served; `unix:PATH` is a unix socket."
     )
-    listen_mode: str = Field(
-        default="0660", pattern="^0?[0-7]{3}$", description="Permissions of a unix socket, as for chmod."
-    )
+    listen_mode: SocketMode = Field(default="0660", description="Permissions of a unix socket, as for chmod.")
     tls: TlsTable | None = Field(default=None, description="TLS on `listen`; plain when absent.")
     reload_on_change: bool = Field(
         default=True, description="`serve` reads configuration, secret and TLS files again when one changes."

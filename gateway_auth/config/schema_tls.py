@@ -1,7 +1,8 @@
-"""What operators write about TLS on the gateway's own listener."""
+"""What operators write about the gateway's own listener: TLS, and the permissions of a unix socket."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,6 +17,16 @@ def check_key_file(text: str) -> str:
     if check_reference(text).startswith("env:"):
         raise ValueError('must be "file:PATH": a private key is kept in a file that its owner alone may read')
     return text
+
+
+def check_mode(text: str) -> str:
+    """Permissions in octal."""
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise ValueError('must be permissions as for chmod; write for example "0660"')
+    return text
+
+
+SocketMode = Annotated[str, AfterValidator(check_mode)]
 
 
 class TlsTable(Table):

@@ -81,9 +81,8 @@ class Exchange:
             # Awaited before a connection is taken: a client that only promises a body holds none.
             opening = b"" if self._body.is_complete else await self._body.opening()
             if self._body.is_absent:
-                await self._attempt(without_body(self._head.data))
-            else:
-                await self._attempt(self._head.data + opening)
+                self._head, opening = without_body(self._head), b""
+            await self._attempt(self._head.data + opening)
         finally:
             self._body.abandon()
 

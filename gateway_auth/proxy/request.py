@@ -35,7 +35,7 @@ CHUNKED = -1
 # Two gateways in a row are a design; a request that comes by a fifth time is a loop (RFC 9110 section 7.6.3).
 MAX_VISITS = 4
 _COOKIE = b"cookie: "
-_USUALLY_BODILESS = (b"GET ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"TRACE ")
+_USUALLY_BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))
 _CHUNKED_LINE = b"transfer-encoding: chunked"
 _VIA_LINE = b"via: 1.1 " + PSEUDONYM
 
@@ -66,14 +66,20 @@ class RequestHead(msgspec.Struct, frozen=True):
     """May be sent a second time when a reused connection turns out dead: idempotent and without a body."""
 
 
-def without_body(head: bytes) -> bytes:
-    """A head that announces chunks, for a request that turned out to have no body: HTTP/2 tells by ending the stream.
+def without_body(head: RequestHead) -> RequestHead:
+    """A head that announced chunks, for a request that turned out to have no body: HTTP/2 tells by ending the stream.
 
     Nothing of the client's can be meant: the line of the framing is the last one. Where a body is usual its absence is
     told (RFC 9110 section 8.6).
     """
-    rest = head.removesuffix(_CHUNKED_LINE + b"\r\n\r\n")
-    return rest + (b"\r\n" if rest.startswith(_USUALLY_BODILESS) else b"content-length: 0\r\n\r\n")
+    rest = head.data.removesuffix(_CHUNKED_LINE + b"\r\n\r\n")
+    method = rest.partition(b" ")[0].decode("ascii")
+    return RequestHead(
+        data=rest + (b"\r\n" if method in _USUALLY_BODILESS else b"content-length: 0\r\n\r\n"),
+        body_bytes=NO_BODY,
+        is_head=head.is_head,
+        is_repeatable=method in _IDEMPOTENT,
+    )
 
 
 class _Special:

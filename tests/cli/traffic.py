@@ -39,14 +39,17 @@ async def sample_upstream() -> AsyncIterator[int]:
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+    with contextlib.suppress(OSError, EOFError):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             target = head.split(b" ", 2)[1]
             length = _length(head)
             taken = 0
             while taken < length:
-                taken += len(await reader.read(min(65_536, length - taken)))
+                piece = await reader.read(min(65_536, length - taken))
+                if not piece:
+                    raise EOFError("the body broke off")
+                taken += len(piece)
             if target.startswith(b"/slow/"):
                 await _answer_slowly(writer, int(target.rpartition(b"/")[2]))
                 continue

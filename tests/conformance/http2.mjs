@@ -17,8 +17,17 @@ function session(port, source) {
   return opened;
 }
 
+function drop(port, source) {
+  const known = sessions.get(`${port} ${source}`);
+  sessions.delete(`${port} ${source}`);
+  if (known) known.destroy();
+}
+
 function ask({ port, source, method, path, authority, fields, body }) {
-  return new Promise((done) => {
+  return new Promise((answer) => {
+    // A stream of a connection that is never made says nothing by itself.
+    const guard = setTimeout(() => { drop(port, source); done({ status: 0, fields: [], body: '', error: 'no answer' }); }, 15000);
+    const done = (result) => { clearTimeout(guard); answer(result); };
     const fail = (error) => done({ status: 0, fields: [], body: '', error: String(error.code || error) });
     let stream;
     const head = [':method', method, ':scheme', 'https'];
@@ -36,8 +45,11 @@ function ask({ port, source, method, path, authority, fields, body }) {
     });
     stream.on('data', (chunk) => chunks.push(chunk));
     stream.on('error', fail);
-    stream.on('close', () => done({ status, fields: found, body: Buffer.concat(chunks).toString('base64'),
-      error: stream.rstCode ? `RST ${stream.rstCode}` : '' }));
+    const tell = () => done({ status, fields: found, body: Buffer.concat(chunks).toString('base64'),
+      error: stream.rstCode ? `RST ${stream.rstCode}` : '' });
+    // An answer may be whole before the request is: the rest of it goes nowhere.
+    stream.on('end', () => { if (status) { tell(); stream.close(); } });
+    stream.on('close', tell);
     stream.setTimeout(10000, () => stream.close(8));
     if (body !== '') stream.end(Buffer.from(body, 'base64'));
   });

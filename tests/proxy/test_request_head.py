@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_auth.proxy.failures import RequestRefused
-from gateway_auth.proxy.request import CHUNKED, MAX_VISITS, NO_BODY, Addressee, RequestHead, request_head
+from gateway_auth.proxy.request import CHUNKED, MAX_VISITS, NO_BODY, Addressee, RequestHead, request_head, without_body
 from tests.proxy.asgi_client import scope_of
 
 UPSTREAM = Addressee(b"upstream:9000")
@@ -283,3 +283,22 @@ def test_whatever_comes_in_one_well_formed_head_goes_out_or_none(
     assert made.data.split(b"\r\n", 1)[0].count(b" ") == 2
     assert names(made).count(b"host") == 1
     assert names(made).count(b"content-length") + names(made).count(b"transfer-encoding") <= 1
+
+
+def test_cookies_that_http_2_split_are_one_field_again() -> None:
+    crumbs = (("cookie", "a=1"), ("x-b", "2"), ("cookie", "c=3"))
+    made = head(("host", "api.test"), *crumbs, version="2")
+    assert [field for field in fields(made) if field[0] == b"cookie"] == [(b"cookie", b"a=1; c=3")]
+    assert names(head(("host", "api.test"), *crumbs)).count(b"cookie") == 2
+
+
+@pytest.mark.parametrize(("method", "framing"), [("GET", []), ("DELETE", []), ("POST", [(b"content-length", b"0")])])
+def test_a_request_over_http_2_that_turns_out_to_have_no_body_announces_none(
+    method: str, framing: list[tuple[bytes, bytes]]
+) -> None:
+    made = head(("host", "api.test"), ("x-a", "transfer-encoding: chunked"), method=method, version="2")
+    assert made.body_bytes == CHUNKED
+    rest = without_body(made)
+    assert fields(rest) == [*fields(made)[:-1], *framing]
+    assert rest.data.count(b"\r\n\r\n") == 1
+    assert (rest.body_bytes, rest.is_repeatable) == (NO_BODY, method != "POST")
