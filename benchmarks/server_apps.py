@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway_auth import GatewayAuth
-from gateway_auth.asgi.types import ASGIApp
+from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 
 SITE = "BENCHMARK_SITE"
 """Names the file with the configuration as JSON."""
@@ -39,6 +39,25 @@ def proxy() -> ASGIApp:
     from gateway_auth.config import load
 
     return build_app(load(_config()))
+
+
+def authorize() -> ASGIApp:
+    """Forward-auth alone, for a proxy that asks."""
+    from gateway_auth.forward_auth import ForwardAuth
+
+    return ForwardAuth(_config())
+
+
+def empty() -> ASGIApp:
+    """Says yes to everything, without a word."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("no lifespan")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
 
 
 def _config() -> dict[str, Any]:
