@@ -18,6 +18,7 @@ from gateway_auth.config import Configuration, load
 from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.outcome import deny_outcome
+from gateway_auth.core.routes import RESERVED_PREFIX
 from gateway_auth.forward_auth.answer import Answer, Answering
 from gateway_auth.forward_auth.original import OriginalReader
 from gateway_auth.forward_auth.telling import AUTHORIZE_PATH
@@ -70,6 +71,10 @@ class ForwardAuth:
         if isinstance(original, Malformed):
             detail = f"The request cannot be read: {original.detail}."
             await self._refuse(scope, send, Deny(Reason.MALFORMED_REQUEST, detail=detail))
+            return
+        if original.scope["path"].startswith(RESERVED_PREFIX):
+            # No route is there on the gateway's own port either; what is behind may be another gateway.
+            await self._refuse(scope, send, _NOT_HERE)
             return
         answer = Answer(scope, send, needs_problem_header=original.needs_problem_header)
         await self._judge(original.scope, receive, answer.send)

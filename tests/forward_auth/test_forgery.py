@@ -168,6 +168,14 @@ async def test_another_spelling_of_the_endpoint_is_another_path(start: Ask) -> N
         assert answer.refusal == (403, "no_matching_route"), path
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_route_reaches_what_is_reserved_behind_the_proxy_either(start: Ask, kind: str) -> None:
+    app = await start()
+    for uri in ("/.gateway/authorize", "/.gateway/", "/%2egateway/readyz", "/.gatewa%79/x"):
+        assert (await call(app, asked(kind, "QUERY", uri))).refusal == (403, "no_matching_route"), uri
+    assert (await call(app, asked(kind, "QUERY", "/x/.gateway/"))).status == 200
+
+
 async def test_look_alikes_are_nobodys_headers(start: Ask) -> None:
     app = await start()
     forged = [("x_original_uri", "/public"), ("x_forwarded_uri", "/public"), ("x-original-url", "/public")]
