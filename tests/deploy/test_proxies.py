@@ -125,6 +125,24 @@ def test_a_head_is_judged_as_a_head_and_answered_without_a_body(edge: Edge) -> N
     assert answer.values("www-authenticate")
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_what_the_application_answers_is_not_taken_for_the_gateways(edge: Edge, status: int) -> None:
+    answer, records = send(edge, "GET", f"/known/answer-{status}", [key(edge)])
+    assert (answer.status, answer.body, answer.value("x-own"), len(records)) == (status, b"own", "yes", 1)
+
+
+def test_a_request_without_a_host_reaches_nobody(edge: Edge) -> None:
+    edge.take_records()
+    raw = b"GET /api/items/1 HTTP/1.0\r\nX-API-Key: %b\r\n\r\n" % key(edge)[1]
+    with Connection(edge.port, fresh_address()) as connection:
+        connection.send(raw)
+        answers = connection.answers()
+    records = edge.take_records()
+    # Some proxies put their own name in its place; then that is the host that was judged.
+    assert [answer.status == 200 for answer in answers] == [bool(records)]
+    assert all(record.values("x-auth-subject") == ["client-1"] for record in records)
+
+
 def test_a_body_arrives_whole(edge: Edge) -> None:
     edge.take_records()
     answer = ask(edge.port, request("POST", "/api/items", [key(edge)], b"b" * 50_000), source=fresh_address())
