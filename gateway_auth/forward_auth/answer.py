@@ -57,6 +57,8 @@ def _kept_credentials(scope: Scope) -> list[Header]:
 class Answer:
     """`send` for one question: whatever the original request was, the answer is one to the proxy's own request."""
 
+    __slots__ = ("_body", "_needs_problem_header", "_scope", "_send", "_start")
+
     def __init__(self, scope: Scope, send: Send, *, needs_problem_header: bool) -> None:
         self._scope = scope
         self._send = send
@@ -64,15 +66,16 @@ class Answer:
         self._start: Message = {}
         self._body = b""
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Takes the answer's messages; the beginning waits for the body, which is short."""
-        kind = message["type"].removeprefix("websocket.")
-        if kind == "http.response.start":
+        kind: str = message["type"]
+        if kind.endswith("http.response.start"):
             self._start = message
-        elif kind == "http.response.body":
+        elif kind.endswith("http.response.body"):
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
-                await self._finish()
+                return self._finish()
+        return _nothing()
 
     async def _finish(self) -> None:
         headers: list[Header] = list(self._start["headers"])

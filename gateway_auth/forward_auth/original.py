@@ -73,7 +73,7 @@ class OriginalReader:
             return _NO_RAW_PATH
         below = raw_path[len(AUTHORIZE_PATH) :]
         found = shape.telling[1 if below else 0]
-        if isinstance(found, Malformed):
+        if not isinstance(found, tuple):
             return found
         telling, method_at, uri_at = found
         if telling.is_by_path:
@@ -98,7 +98,9 @@ def _original(
     is_websocket = scope["type"] == "websocket" or _opens_websocket(shape, headers)
     if is_websocket and method != "GET":
         return _BAD_UPGRADE
-    is_client_named = any(headers[position][1].strip(_BLANKS) for position in shape.addresses)
+    is_client_named = False
+    for position in shape.addresses:
+        is_client_named = is_client_named or bool(headers[position][1].strip(_BLANKS))
     text = path.decode("latin-1")
     original: Scope = {
         "type": "websocket" if is_websocket else "http",
@@ -122,4 +124,6 @@ def _original(
 
 def _opens_websocket(shape: QuestionShape, headers: Sequence[Header]) -> bool:
     """Whether it is, or may become, a WebSocket handshake. Some proxies keep Upgrade to themselves when they ask."""
+    if not shape.upgrades:
+        return shape.has_handshake
     return shape.has_handshake or any(b"websocket" in headers[at][1].lower() for at in shape.upgrades)

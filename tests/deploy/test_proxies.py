@@ -143,11 +143,30 @@ def test_a_request_without_a_host_reaches_nobody(edge: Edge) -> None:
     assert all(record.values("x-auth-subject") == ["client-1"] for record in records)
 
 
-def test_a_body_arrives_whole(edge: Edge) -> None:
+CHUNKED = b"c350\r\n" + b"b" * 50_000 + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [b"b" * 50_000, CHUNKED], ids=["with its length", "in chunks"])
+@pytest.mark.parametrize("expect", [[], [("Expect", b"100-continue")]], ids=["at once", "when asked for"])
+def test_a_body_arrives_whole(edge: Edge, body: bytes, expect: Fields) -> None:
     edge.take_records()
-    answer = ask(edge.port, request("POST", "/api/items", [key(edge)], b"b" * 50_000), source=fresh_address())
+    framing = ("Transfer-Encoding", b"chunked") if body is CHUNKED else ("Content-Length", b"50000")
+    with Connection(edge.port, fresh_address()) as connection:
+        connection.send(request("POST", "/api/items", [key(edge), framing, *expect]))
+        connection.send(body)
+        answer = connection.answer()
     (record,) = edge.take_records()
     assert (answer.status, record.method, record.body) == (200, "POST", b"b" * 50_000)
+
+
+def test_a_refused_body_reaches_nobody_and_the_connection_goes_on_or_ends(edge: Edge) -> None:
+    edge.take_records()
+    smuggled = request("GET", "/public/smuggled", [])
+    with Connection(edge.port, fresh_address()) as connection:
+        connection.send(request("POST", "/api/items", [], smuggled))
+        answers = connection.answers()
+    assert [answer.status for answer in answers] == [401]
+    assert edge.take_records() == []
 
 
 def test_nobody_can_bring_an_identity(edge: Edge) -> None:
