@@ -45,15 +45,18 @@ class QuestionShape:
         self.upgrades = _positions(names, b"upgrade")
         self.addresses = _positions(names, address_header)
         self.has_handshake = not _HANDSHAKE.isdisjoint(names)
-        self.keep = _picker([at for at, name in enumerate(names) if name not in DROPPED and name != b"host"])
+        dropped = (DROPPED | {b"host"}) - {address_header}
+        self.keep = _picker([position for position, name in enumerate(names) if name not in dropped])
 
 
 def _placed(
     names: Sequence[bytes], tellings: Sequence[Telling], has_path: bool
 ) -> Malformed | tuple[Telling, int, int]:
     telling = choose(tellings, names, has_path=has_path)
-    if isinstance(telling, Malformed) or telling.is_by_path:
-        return telling if isinstance(telling, Malformed) else (telling, -1, -1)
+    if isinstance(telling, Malformed):
+        return telling
+    if telling.is_by_path:
+        return telling, -1, -1
     return telling, names.index(telling.method), names.index(telling.uri)
 
 

@@ -193,6 +193,29 @@ async def test_identity_sent_by_the_client_comes_back_in_no_answer(start: Ask, s
         assert not [word for word in (b"root", b"admin", b"bar", b"mine") if word in values]
 
 
+async def test_no_two_sequences_of_names_are_taken_for_one(start: Ask, site: Site) -> None:
+    app = await start("nginx")
+    question = asked("original", "GET", "/orders/1", [("x-api-key", site.keys["reader"])])
+    assert (await call(app, question)).status == 200
+    # The same bytes when joined by the separator, in one header less; no server lets such a name pass.
+    (first, second), rest = question["headers"][-2:], question["headers"][:-2]
+    fused = [*rest, (first[0] + b"\x00" + second[0], second[1])]
+    assert (await call(app, {**question, "headers": fused})).status in (400, 401)
+    for count in (0, 1, 2, 300):
+        many = [*question["headers"], *[(b"x-%d" % number, b"") for number in range(count)]]
+        assert (await call(app, {**question, "headers": many})).status == (200 if count < 150 else 400)
+
+
+async def test_a_proxy_that_names_clients_in_a_header_of_its_own(start: Ask, site: Site) -> None:
+    app = await start("nginx", client_address_header="x-real-ip")
+    key = ("x-api-key", site.keys["plain"])
+    for value, status in (("10.1.2.3", 200), ("10.9.0.1", 403), ("198.51.100.1", 403)):
+        assert (await call(app, asked("original", "GET", "/inside", [key, ("x-real-ip", value)]))).status == status
+    assert (await call(app, asked("original", "GET", "/inside", [key]))).status == 403
+    twice = [key, ("x-real-ip", "10.1.2.3"), ("x-real-ip", "10.1.2.3")]
+    assert (await call(app, asked("original", "GET", "/inside", twice))).status == 400
+
+
 async def test_two_hosts_are_refused(start: Ask) -> None:
     headers = [("host", "api.test"), ("host", "evil.test")]
     assert (await call(await start(), asked("original", "GET", "/public", headers))).refusal == (
