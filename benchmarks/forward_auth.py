@@ -1,4 +1,7 @@
-"""nginx that asks about every request: the gateway, and an app that says yes to everything, in turns, on one core."""
+"""nginx that asks about every request: the gateway, and an app that says yes to everything, in turns, on one core.
+
+The request has a key, a scope, a network rule and a limit to pass.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,16 @@ from benchmarks.figure import Figure, Sizes, summarize
 from benchmarks.load import offer
 from benchmarks.over_http import LEAST_BUSY, Round, measure, prepare
 from benchmarks.servers import Server, cores, free_port, running, serving
-from benchmarks.world import PATH
+
+PATH = "/v1/asked/42"
+ASKED: dict[str, object] = {
+    "id": "asked",
+    "path": "/v1/asked/{id}",
+    "methods": ["GET"],
+    "scopes": ["orders:read"],
+    "allow_networks": ["10.0.0.0/8", "127.0.0.0/8"],
+    "limits": [{"id": "per-key", "rate": "100000000/minute", "by": "key"}],
+}
 
 # nginx answers itself what may pass, so that asking is nearly all there is to do.
 _NGINX = """\
@@ -57,7 +69,7 @@ def run(sizes: Sizes) -> list[Figure]:
     core, load_core = cores()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        headers, environment = prepare(folder, trusted_proxies=["127.0.0.1/32"])
+        headers, environment = prepare(folder, (ASKED,), trusted_proxies=["127.0.0.1/32"])
         with (
             serving("granian", "authorize", core, environment) as gateway,
             serving("granian", "empty", core, environment) as empty,
@@ -87,7 +99,7 @@ def run(sizes: Sizes) -> list[Figure]:
 def _measure(nginx: Server, app: Server, headers: Mapping[str, str], seconds: float, core: int | None) -> Round:
     """One round through nginx; the CPU time is that of both."""
     before = app.cpu_seconds()
-    through = measure(nginx, headers, seconds, core)
+    through = measure(nginx, headers, seconds, core, PATH)
     answered = through.rate * seconds
     return Round(through.rate, through.cpu + (app.cpu_seconds() - before) / answered * 1e6)
 

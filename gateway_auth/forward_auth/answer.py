@@ -14,6 +14,7 @@ MAX_PROBLEM_BYTES = 3072
 """Proxies hold the head of an answer in a buffer, of 4 KiB at the least."""
 
 _PROBLEM = (b"content-type", b"application/problem+json")
+_AS_THEY_ARE = frozenset(("http.response.start", "http.response.body"))
 _GO_ON = ((b"content-length", b"0"), (b"cache-control", b"no-store"))
 
 
@@ -57,37 +58,40 @@ def _kept_credentials(scope: Scope) -> list[Header]:
 class Answer:
     """`send` for one question: whatever the original request was, the answer is one to the proxy's own request."""
 
-    __slots__ = ("_body", "_needs_problem_header", "_scope", "_send", "_start")
+    __slots__ = ("_body", "_is_http", "_needs_problem_header", "_scope", "_send", "_start")
 
     def __init__(self, scope: Scope, send: Send, *, needs_problem_header: bool) -> None:
         self._scope = scope
         self._send = send
+        self._is_http = scope["type"] == "http"
         self._needs_problem_header = needs_problem_header
-        self._start: Message = {}
+        self._start: Message | None = None
         self._body = b""
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Takes the answer's messages; the beginning waits for the body, which is short."""
+        """Takes the answer's messages. The beginning of a refusal waits for its body, which is short."""
         kind: str = message["type"]
+        if self._is_http and self._start is None and kind in _AS_THEY_ARE and message.get("status", 200) == 200:
+            return self._send(message)
         if kind.endswith("http.response.start"):
             self._start = message
         elif kind.endswith("http.response.body"):
             self._body += message.get("body", b"")
-            if not message.get("more_body", False):
-                return self._finish()
+            if self._start is not None and not message.get("more_body", False):
+                return self._finish(self._start)
         return _nothing()
 
-    async def _finish(self) -> None:
-        headers: list[Header] = list(self._start["headers"])
+    async def _finish(self, begun: Message) -> None:
+        headers: list[Header] = list(begun["headers"])
         if self._needs_problem_header and _PROBLEM in headers and len(self._body) <= MAX_PROBLEM_BYTES:
             headers.append((PROBLEM_HEADER, self._body))
         prefix = ""
-        if self._scope["type"] == "websocket":
+        if not self._is_http:
             if "websocket.http.response" not in (self._scope.get("extensions") or {}):
                 # The server can say no and nothing else.
                 await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
                 return
             prefix, headers = "websocket.", joined(headers)
-        start = {"type": f"{prefix}http.response.start", "status": self._start["status"], "headers": headers}
+        start = {"type": f"{prefix}http.response.start", "status": begun["status"], "headers": headers}
         await self._send(start)
         await self._send({"type": f"{prefix}http.response.body", "body": self._body})
