@@ -22,9 +22,14 @@ def build_app(configuration: Configuration) -> ASGIApp:
         parse_upstream(default) if default is not None else None,
         respond=partial(send_problem, realm=configuration.rules.realm),
     )
-    judge = GatewayAuth(Answering(proxy), config=configuration)
+    judge = GatewayAuth(Answering(proxy if _forwards(configuration) else None), config=configuration)
     rooms = {"authorize": ForwardAuth(configuration, judge=judge)}
     return Reserved(judge, rooms, configuration.rules.realm)
+
+
+def _forwards(configuration: Configuration) -> bool:
+    """Whether any request has somewhere to go; where only another proxy asks, none needs to."""
+    return configuration.default_upstream is not None or any(policy.upstream for policy in configuration.rules.policies)
 
 
 def refuse_unservable(configuration: Configuration) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from gateway_auth.asgi.exchange import SCOPE_KEY
 from gateway_auth.asgi.respond import POLICY_VIOLATION, joined
 from gateway_auth.asgi.types import ASGIApp, Header, Message, Receive, Scope, Send
+from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.forward_auth.original import ASKED
 
 PROBLEM_HEADER = b"x-gateway-problem"
@@ -25,7 +26,7 @@ async def _nothing() -> None:
 class Answering:
     """The app behind the middleware where proxies may ask: answers what they ask, hands the rest to `app`.
 
-    Without an `app` nothing but questions may come.
+    Without an `app` the rest is refused: there is nowhere to forward to.
     """
 
     def __init__(self, app: ASGIApp | None = None) -> None:
@@ -35,7 +36,15 @@ class Answering:
         """What an ASGI app does, without a step of its own for requests that are forwarded."""
         if ASKED in scope:
             return _let_pass(scope, send)
-        return self._app(scope, receive, send) if self._app is not None else _nothing()
+        return self._app(scope, receive, send) if self._app is not None else _refuse(scope)
+
+
+async def _refuse(scope: Scope) -> None:
+    """The middleware sends what is set here; the lifespan it takes part in by itself."""
+    if scope["type"] != "lifespan":
+        scope[SCOPE_KEY].denial = Deny(
+            Reason.NO_MATCHING_ROUTE, detail="This gateway only answers proxies that ask it."
+        )
 
 
 async def _let_pass(scope: Scope, send: Send) -> None:
