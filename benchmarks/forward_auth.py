@@ -5,6 +5,7 @@ The request has a key, a scope, a network rule and a limit to pass.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -17,7 +18,8 @@ from msgspec.structs import replace
 
 from benchmarks.figure import Figure, Sizes, summarize
 from benchmarks.load import offer
-from benchmarks.over_http import LEAST_BUSY, Round, measure, prepare
+from benchmarks.over_http import LEAST_BUSY, Round, prepare
+from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, free_port, running, serving
 
 PATH = "/v1/asked/42"
@@ -69,7 +71,11 @@ def run(sizes: Sizes) -> list[Figure]:
     core, load_core = cores()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        headers, environment = prepare(folder, (ASKED,), trusted_proxies=["127.0.0.1/32"])
+        headers, environment = prepare(folder, trusted_proxies=["127.0.0.1/32"])
+        site = Path(environment[SITE])
+        config = json.loads(site.read_text("utf-8"))
+        config["routes"].append(ASKED)
+        site.write_text(json.dumps(config), "utf-8")
         with (
             serving("granian", "authorize", core, environment) as gateway,
             serving("granian", "empty", core, environment) as empty,
@@ -98,10 +104,10 @@ def run(sizes: Sizes) -> list[Figure]:
 
 def _measure(nginx: Server, app: Server, headers: Mapping[str, str], seconds: float, core: int | None) -> Round:
     """One round through nginx; the CPU time is that of both."""
-    before = app.cpu_seconds()
-    through = measure(nginx, headers, seconds, core, PATH)
-    answered = through.rate * seconds
-    return Round(through.rate, through.cpu + (app.cpu_seconds() - before) / answered * 1e6)
+    before = nginx.cpu_seconds() + app.cpu_seconds()
+    load = offer(nginx.port, PATH, headers, seconds, core)
+    used = nginx.cpu_seconds() + app.cpu_seconds() - before
+    return Round(load.rate, used / load.answered * 1e6)
 
 
 @contextmanager

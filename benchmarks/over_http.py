@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
@@ -16,7 +16,7 @@ from benchmarks.figure import Figure, Sizes, show, summarize
 from benchmarks.load import CONNECTIONS, generator, offer
 from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, serving
-from benchmarks.world import PATH, REFERRER, ROUTES, make_site
+from benchmarks.world import PATH, REFERRER, make_site
 
 WARM_SECONDS = 1.0
 LEAST_BUSY = 0.85
@@ -42,21 +42,18 @@ def run(sizes: Sizes) -> list[Figure]:
         return [figure for server in ("uvicorn", "granian") for figure in _compare(server, headers, environment, sizes)]
 
 
-def prepare(
-    directory: Path, more_routes: Sequence[Mapping[str, object]] = (), **gateway: object
-) -> tuple[dict[str, str], dict[str, str]]:
+def prepare(directory: Path, **gateway: object) -> tuple[dict[str, str], dict[str, str]]:
     """A site in a directory: the headers requests for it carry, and the environment servers find it by."""
     site = asyncio.run(make_site(directory))
     file = directory / "site.json"
-    config = site.config | {"gateway": {"realm": "orders", **gateway}, "routes": [*ROUTES, *more_routes]}
-    file.write_text(json.dumps(config), "utf-8")
+    file.write_text(json.dumps(site.config | {"gateway": {"realm": "orders", **gateway}}), "utf-8")
     return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, {SITE: str(file)}
 
 
-def measure(server: Server, headers: Mapping[str, str], seconds: float, core: int | None, path: str = PATH) -> Round:
+def measure(server: Server, headers: Mapping[str, str], seconds: float, core: int | None) -> Round:
     """One round of load."""
     before = server.cpu_seconds()
-    load = offer(server.port, path, headers, seconds, core)
+    load = offer(server.port, PATH, headers, seconds, core)
     return Round(load.rate, (server.cpu_seconds() - before) / load.answered * 1e6)
 
 

@@ -37,7 +37,6 @@ DEMANDING: dict[str, object] = {
 }
 PLAIN: dict[str, object] = {"id": "items-read", "path": "/v1/items/{id}", "methods": ["GET"], "scopes": ["items:read"]}
 OTHERS = [{"id": f"other-{number}", "path": f"/v1/other{number}/{{id}}"} for number in range(9)]
-ROUTES = (DEMANDING, PLAIN, *OTHERS)
 
 
 class Site(Struct, frozen=True):
@@ -62,7 +61,7 @@ def describe(directory: Path, **sections: object) -> dict[str, object]:
         "store": {"url": f"sqlite:///{directory}/gateway.db"},
         "secrets": {"pepper": f"file:{pepper}"},
         "roles": {"analyst": ["reports:read"]},
-        "routes": list(ROUTES),
+        "routes": [DEMANDING, PLAIN, *OTHERS],
         **sections,
     }
 
