@@ -28,7 +28,15 @@ HANDSHAKE: Fields = [
     ("Sec-WebSocket-Version", b"13"),
     ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
 ]
-LOOK_ALIKES = ["X_Auth_Subject", "X-Auth_Subject", "x_auth-roles", "X_Request_Id", "X_Forwarded_Uri"]
+LOOK_ALIKES = [
+    "X_Auth_Subject",
+    "X-Auth_Subject",
+    "x_auth-roles",
+    "X_Request_Id",
+    "X_Forwarded_Uri",
+    "X_User_Id",
+    "Remote_User",
+]
 TELLS_ON_SUCCESS = ("nginx", "envoy", "caddy", "haproxy")
 """Traefik hands nothing of an answer that lets pass to the client."""
 REMOVES_BY_PREFIX = ("envoy", "traefik", "caddy", "haproxy")
