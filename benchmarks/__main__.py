@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import (
+    forward_auth,
     imports,
     in_process,
     keys,
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     "shared": shared_limits.run,
     "revoke": revoking.run,
     "proxy": proxy.run,
+    "forward_auth": forward_auth.run,
     "routes": routes.run,
     "keys": keys.run,
     "imports": imports.run,

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway_auth import GatewayAuth
-from gateway_auth.asgi.types import ASGIApp
+from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 
 SITE = "BENCHMARK_SITE"
 """Names the file with the configuration as JSON."""
@@ -83,6 +83,25 @@ def peer_throttled() -> Starlette:
     from benchmarks.peer_limits import throttled_app
 
     return throttled_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+
+def authorize() -> ASGIApp:
+    """Forward-auth alone, for a proxy that asks."""
+    from gateway_auth.forward_auth import ForwardAuth
+
+    return ForwardAuth(_config())
+
+
+def empty() -> ASGIApp:
+    """Says yes to everything, without a word."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("no lifespan")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
 
 
 def _config() -> dict[str, Any]:

@@ -66,8 +66,15 @@ def pin(pid: int, core: int | None) -> None:
 @contextmanager
 def serving(command: str, app: str, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
     """Start it, wait until it accepts connections, and leave no process behind."""
-    port = _free_port()
+    port = free_port()
     words = [sys.executable, *(word.format(app=app, port=port) for word in COMMANDS[command])]
+    with running(words, port, core, environment) as server:
+        yield server
+
+
+@contextmanager
+def running(words: list[str], port: int, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
+    """The same for any command that serves on this port."""
     # A session of its own: Ctrl-C reaches us, and we end it.
     process = subprocess.Popen(
         words, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -122,7 +129,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 

@@ -9,27 +9,27 @@ from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.shared import refuse_unusable
-from gateway_auth.cli.probes import HEALTH, READINESS, alive, probe
-from gateway_auth.cli.reserved import ReservedPaths
+from gateway_auth.cli.probes import alive, probe
+from gateway_auth.cli.reserved import Reserved
 from gateway_auth.cli.snapshots import Reporting
 from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
-from gateway_auth.forward_auth import AUTHORIZE, Answering, ForwardAuth
+from gateway_auth.forward_auth import Answering, ForwardAuth
 from gateway_auth.proxy import ProxyApp
 
 
 def build_app(configuration: Configuration, proxy: ProxyApp | None = None, snapshots: Path | None = None) -> ASGIApp:
     """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
-    gateway = GatewayAuth(Answering(proxy or build_proxy(configuration)), config=configuration)
-    asking = {AUTHORIZE: ForwardAuth(configuration, judge=gateway)}
-    app = ReservedPaths(gateway, reserved_paths(gateway), asking)
-    return app if snapshots is None else Reporting(app, snapshots, gateway.condition, gateway.readings)
-
-
-def reserved_paths(gateway: GatewayAuth) -> dict[str, ASGIApp]:
-    """What the standalone gateway answers itself."""
-    return {HEALTH: probe(alive), READINESS: probe(gateway.condition)}
+    behind = (proxy or build_proxy(configuration)) if _forwards(configuration) else None
+    judge = GatewayAuth(Answering(behind), config=configuration)
+    rooms = {
+        "authorize": ForwardAuth(configuration, judge=judge),
+        "healthz": probe(alive),
+        "readyz": probe(judge.condition),
+    }
+    app = Reserved(judge, rooms, configuration.rules.realm)
+    return app if snapshots is None else Reporting(app, snapshots, judge.condition, judge.readings)
 
 
 def build_proxy(configuration: Configuration) -> ProxyApp:
@@ -41,6 +41,11 @@ def build_proxy(configuration: Configuration) -> ProxyApp:
         respond=partial(send_problem, realm=configuration.rules.realm),
         max_message_bytes=configuration.rules.max_body_bytes,
     )
+
+
+def _forwards(configuration: Configuration) -> bool:
+    """Whether any request has somewhere to go; where only another proxy asks, none needs to."""
+    return configuration.default_upstream is not None or any(policy.upstream for policy in configuration.rules.policies)
 
 
 def refuse_unservable(configuration: Configuration) -> None:

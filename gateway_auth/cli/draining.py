@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
 from gateway_auth.cli.idle import connections

@@ -16,10 +16,10 @@ from gateway_auth.asgi.respond import send_outcome
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 from gateway_auth.config import Configuration, load
 from gateway_auth.core.decision import Deny, Reason
-from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.outcome import deny_outcome
+from gateway_auth.core.routes import RESERVED_PREFIX
 from gateway_auth.forward_auth.answer import Answer, Answering
-from gateway_auth.forward_auth.original import OriginalReader
+from gateway_auth.forward_auth.original import Original, OriginalReader
 from gateway_auth.forward_auth.telling import AUTHORIZE_PATH
 
 MAX_WARNINGS = 16
@@ -67,9 +67,14 @@ class ForwardAuth:
             await self._refuse(scope, send, _UNTRUSTED)
             return
         original = self._reader.read(scope)
-        if isinstance(original, Malformed):
+        # Asked this way round: an `isinstance` that is true is cheap, a false one asks the metaclass.
+        if not isinstance(original, Original):
             detail = f"The request cannot be read: {original.detail}."
             await self._refuse(scope, send, Deny(Reason.MALFORMED_REQUEST, detail=detail))
+            return
+        if original.scope["path"].startswith(RESERVED_PREFIX):
+            # No route is there on the gateway's own port either; what is behind may be another gateway.
+            await self._refuse(scope, send, _NOT_HERE)
             return
         answer = Answer(scope, send, needs_problem_header=original.needs_problem_header)
         await self._judge(original.scope, receive, answer.send)

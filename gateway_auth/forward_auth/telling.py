@@ -1,16 +1,21 @@
-"""How proxies name the request they ask about: which headers are whose. It reads no request."""
+"""How proxies name the request they ask about: which headers are whose, and which of them count. It reads no value."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
 from gateway_auth.config.configuration import AskingProxy
+from gateway_auth.core.malformed import Malformed
 
 AUTHORIZE_PATH = b"/.gateway/authorize"
 HOST = b"x-forwarded-host"
 PROTO = b"x-forwarded-proto"
+
+NOWHERE = Malformed("the proxy does not name the original method and URI; docs/forward-auth.md has its configuration")
+_TWICE = Malformed("two kinds of proxy headers name the original request; set forward_auth.proxy to the one that asks")
+_ELSEWHERE = Malformed(f"this proxy asks at {AUTHORIZE_PATH.decode()} and nowhere below")
 
 
 class Telling(Struct, frozen=True):
@@ -32,14 +37,6 @@ class Telling(Struct, frozen=True):
     def names(self) -> tuple[bytes, ...]:
         """The headers it uses."""
         return () if self.is_by_path else (self.method, self.uri)
-
-    def is_used(self, told: Mapping[bytes, bytes], *, has_path: bool) -> bool:
-        """Whether any part of the request names the original in this way."""
-        return has_path if self.is_by_path else any(name in told for name in self.names)
-
-    def is_complete(self, told: Mapping[bytes, bytes]) -> bool:
-        """Whether nothing is missing."""
-        return all(told.get(name) for name in self.names)
 
 
 X_ORIGINAL = Telling(b"x-original-method", b"x-original-uri", needs_problem_header=True)
@@ -66,3 +63,18 @@ DROPPED = frozenset((
 def tellings_of(proxy: AskingProxy) -> tuple[Telling, ...]:
     """The ways that count when this proxy asks. Headers of the others are the client's words and are not read."""
     return _TELLINGS[proxy]
+
+
+def choose(tellings: Sequence[Telling], names: Collection[bytes], *, has_path: bool) -> Telling | Malformed:
+    """The one way in which a question with headers of these names tells the original request, or why none counts.
+
+    `has_path`: something stands behind `AUTHORIZE_PATH`.
+    """
+    used = [each for each in tellings if (has_path if each.is_by_path else any(name in names for name in each.names))]
+    if len(used) > 1:
+        return _TWICE
+    if not used:
+        return _ELSEWHERE if has_path else NOWHERE
+    if has_path and not used[0].is_by_path:
+        return _ELSEWHERE
+    return used[0] if all(name in names for name in used[0].names) else NOWHERE

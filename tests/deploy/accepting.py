@@ -14,7 +14,7 @@ ACCEPTED = (
 
 
 class Accepting(Upstream):
-    """The same records; bytes after a handshake are echoed as they come."""
+    """The same records; `/…/answer-401` is answered so, and bytes after a handshake are echoed as they come."""
 
     def _serve(self, peer: socket.socket) -> None:
         with peer, suppress(OSError, ValueError):
@@ -23,6 +23,10 @@ class Accepting(Upstream):
                 if record.values("upgrade") == ["websocket"]:
                     peer.sendall(ACCEPTED)
                     break
-                peer.sendall(answer_to(record))
+                status = record.target.rpartition(b"/answer-")[2]
+                if status.isdigit():
+                    peer.sendall(b"HTTP/1.1 %b Said\r\nX-Own: yes\r\nContent-Length: 3\r\n\r\nown" % status)
+                else:
+                    peer.sendall(answer_to(record))
             while data := peer.recv(65536):
                 peer.sendall(data)

@@ -48,6 +48,14 @@ def test_what_the_image_is_built_from_exists() -> None:
     assert [name for names in sources for name in names if not (DEPLOY.parent / name).exists()] == []
 
 
+def test_the_builder_gets_what_it_needs_and_nothing_else() -> None:
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    assert "*" in lines
+    wanted = {line[1:] for line in lines if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    assert {name for names in copied for name in names.split()} == wanted
+
+
 def test_the_gateway_writes_nowhere_and_may_do_nothing() -> None:
     gateway = COMPOSE["services"]["gateway"]
     assert gateway["read_only"] is True

@@ -28,7 +28,15 @@ HANDSHAKE: Fields = [
     ("Sec-WebSocket-Version", b"13"),
     ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
 ]
-LOOK_ALIKES = ["X_Auth_Subject", "X-Auth_Subject", "x_auth-roles", "X_Request_Id", "X_Forwarded_Uri"]
+LOOK_ALIKES = [
+    "X_Auth_Subject",
+    "X-Auth_Subject",
+    "x_auth-roles",
+    "X_Request_Id",
+    "X_Forwarded_Uri",
+    "X_User_Id",
+    "Remote_User",
+]
 TELLS_ON_SUCCESS = ("nginx", "envoy", "caddy", "haproxy")
 """Traefik hands nothing of an answer that lets pass to the client."""
 REMOVES_BY_PREFIX = ("envoy", "traefik", "caddy", "haproxy")
@@ -125,11 +133,48 @@ def test_a_head_is_judged_as_a_head_and_answered_without_a_body(edge: Edge) -> N
     assert answer.values("www-authenticate")
 
 
-def test_a_body_arrives_whole(edge: Edge) -> None:
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+def test_what_the_application_answers_is_not_taken_for_the_gateways(edge: Edge, status: int) -> None:
+    answer, records = send(edge, "GET", f"/known/answer-{status}", [key(edge)])
+    assert (answer.status, answer.body, answer.value("x-own"), len(records)) == (status, b"own", "yes", 1)
+
+
+def test_a_request_without_a_host_reaches_nobody(edge: Edge) -> None:
     edge.take_records()
-    answer = ask(edge.port, request("POST", "/api/items", [key(edge)], b"b" * 50_000), source=fresh_address())
+    raw = b"GET /api/items/1 HTTP/1.0\r\nX-API-Key: %b\r\n\r\n" % key(edge)[1]
+    with Connection(edge.port, fresh_address()) as connection:
+        connection.send(raw)
+        answers = connection.answers()
+    records = edge.take_records()
+    # Some proxies put their own name in its place; then that is the host that was judged.
+    assert [answer.status == 200 for answer in answers] == [bool(records)]
+    assert all(record.values("x-auth-subject") == ["client-1"] for record in records)
+
+
+CHUNKED = b"c350\r\n" + b"b" * 50_000 + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [b"b" * 50_000, CHUNKED], ids=["with its length", "in chunks"])
+@pytest.mark.parametrize("expect", [[], [("Expect", b"100-continue")]], ids=["at once", "when asked for"])
+def test_a_body_arrives_whole(edge: Edge, body: bytes, expect: Fields) -> None:
+    edge.take_records()
+    framing = ("Transfer-Encoding", b"chunked") if body is CHUNKED else ("Content-Length", b"50000")
+    with Connection(edge.port, fresh_address()) as connection:
+        connection.send(request("POST", "/api/items", [key(edge), framing, *expect]))
+        connection.send(body)
+        answer = connection.answer()
     (record,) = edge.take_records()
     assert (answer.status, record.method, record.body) == (200, "POST", b"b" * 50_000)
+
+
+def test_a_refused_body_reaches_nobody_and_the_connection_goes_on_or_ends(edge: Edge) -> None:
+    edge.take_records()
+    smuggled = request("GET", "/public/smuggled", [])
+    with Connection(edge.port, fresh_address()) as connection:
+        connection.send(request("POST", "/api/items", [], smuggled))
+        answers = connection.answers()
+    assert [answer.status for answer in answers] == [401]
+    assert edge.take_records() == []
 
 
 def test_nobody_can_bring_an_identity(edge: Edge) -> None:

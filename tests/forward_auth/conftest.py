@@ -19,6 +19,7 @@ PROXY = "192.0.2.7"
 MORE_ROUTES: tuple[Table, ...] = (
     *ROUTES,
     {"id": "everything", "path": "/files/{rest:path}", "access": "public"},
+    {"id": "all", "path": "/{rest:path}", "methods": ["QUERY"], "access": "public"},
     {"id": "by-address", "path": "/by-address", "access": "public", "limits": [{"rate": "1/hour", "by": "address"}]},
 )
 

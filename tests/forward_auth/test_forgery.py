@@ -168,6 +168,14 @@ async def test_another_spelling_of_the_endpoint_is_another_path(start: Ask) -> N
         assert answer.refusal == (403, "no_matching_route"), path
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_route_reaches_what_is_reserved_behind_the_proxy_either(start: Ask, kind: str) -> None:
+    app = await start()
+    for uri in ("/.gateway/authorize", "/.gateway/", "/%2egateway/readyz", "/.gatewa%79/x"):
+        assert (await call(app, asked(kind, "QUERY", uri))).refusal == (403, "no_matching_route"), uri
+    assert (await call(app, asked(kind, "QUERY", "/x/.gateway/"))).status == 200
+
+
 async def test_look_alikes_are_nobodys_headers(start: Ask) -> None:
     app = await start()
     forged = [("x_original_uri", "/public"), ("x_forwarded_uri", "/public"), ("x-original-url", "/public")]
@@ -183,6 +191,29 @@ async def test_identity_sent_by_the_client_comes_back_in_no_answer(start: Ask, s
         values = b" ".join(value for _, value in answer.start["headers"])
         assert answer.status == 200
         assert not [word for word in (b"root", b"admin", b"bar", b"mine") if word in values]
+
+
+async def test_no_two_sequences_of_names_are_taken_for_one(start: Ask, site: Site) -> None:
+    app = await start("nginx")
+    question = asked("original", "GET", "/orders/1", [("x-api-key", site.keys["reader"])])
+    assert (await call(app, question)).status == 200
+    # The same bytes when joined by the separator, in one header less; no server lets such a name pass.
+    (first, second), rest = question["headers"][-2:], question["headers"][:-2]
+    fused = [*rest, (first[0] + b"\x00" + second[0], second[1])]
+    assert (await call(app, {**question, "headers": fused})).status in (400, 401)
+    for count in (0, 1, 2, 300):
+        many = [*question["headers"], *[(b"x-%d" % number, b"") for number in range(count)]]
+        assert (await call(app, {**question, "headers": many})).status == (200 if count < 150 else 400)
+
+
+async def test_a_proxy_that_names_clients_in_a_header_of_its_own(start: Ask, site: Site) -> None:
+    app = await start("nginx", client_address_header="x-real-ip")
+    key = ("x-api-key", site.keys["plain"])
+    for value, status in (("10.1.2.3", 200), ("10.9.0.1", 403), ("198.51.100.1", 403)):
+        assert (await call(app, asked("original", "GET", "/inside", [key, ("x-real-ip", value)]))).status == status
+    assert (await call(app, asked("original", "GET", "/inside", [key]))).status == 403
+    twice = [key, ("x-real-ip", "10.1.2.3"), ("x-real-ip", "10.1.2.3")]
+    assert (await call(app, asked("original", "GET", "/inside", twice))).status == 400
 
 
 async def test_two_hosts_are_refused(start: Ask) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway_auth.forward_auth.answer import PROBLEM_HEADER
-from tests.asgi.raw import call, connect
+from tests.asgi.raw import call, connect, http_scope
 from tests.asgi.world import Site
 from tests.forward_auth.asking import AUTHORIZE, PROXIES, asked
 from tests.forward_auth.conftest import Ask
@@ -107,6 +107,16 @@ async def test_the_client_is_who_the_proxy_says_and_never_the_proxy(start: Ask, 
     assert (await call(app, {**question, "headers": inside})).status == 200
     for headers in (question["headers"], nobody, blank):
         assert (await call(app, {**question, "headers": headers})).refusal == (403, "network_not_allowed")
+
+
+async def test_an_unknown_client_is_one_client_to_limits_and_the_brake(start: Ask, site: Site) -> None:
+    app = await start(failed_auth={"rate": "2/minute", "by": "address"})
+    told = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/by-address")]
+    nobody = http_scope("GET", AUTHORIZE, told)
+    assert [(await call(app, nobody)).status for _ in range(2)] == [200, 429]
+    assert (await call(app, asked("forwarded", "GET", "/by-address"))).status == 200
+    guess = http_scope("GET", AUTHORIZE, [told[0], ("x-forwarded-uri", "/known"), ("x-api-key", "gwk_nonsense")])
+    assert [(await call(app, guess)).status for _ in range(3)] == [401, 401, 429]
 
 
 async def test_https_is_what_the_proxy_says(start: Ask, site: Site) -> None:
