@@ -9,8 +9,8 @@ from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.shared import refuse_unusable
-from gateway_auth.cli.probes import HEALTH, READINESS, alive, probe
-from gateway_auth.cli.reserved import ReservedPaths
+from gateway_auth.cli.probes import alive, probe
+from gateway_auth.cli.reserved import Reserved
 from gateway_auth.cli.snapshots import Reporting
 from gateway_auth.config import Configuration
 from gateway_auth.errors import ConfigError, Problem
@@ -19,24 +19,15 @@ from gateway_auth.proxy import InvalidUpstream, ProxyApp, parse_upstream
 
 def build_app(configuration: Configuration, snapshots: Path | None = None) -> ASGIApp:
     """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
-    gateway = build_gateway(configuration)
-    app = ReservedPaths(gateway, reserved_paths(gateway))
-    return app if snapshots is None else Reporting(app, snapshots, gateway.condition, gateway.readings)
-
-
-def reserved_paths(gateway: GatewayAuth) -> dict[str, ASGIApp]:
-    """What the standalone gateway answers itself."""
-    return {HEALTH: probe(alive), READINESS: probe(gateway.condition)}
-
-
-def build_gateway(configuration: Configuration) -> GatewayAuth:
-    """The middleware around the proxy."""
     default = configuration.default_upstream
     proxy = ProxyApp(
         parse_upstream(default) if default is not None else None,
         respond=partial(send_problem, realm=configuration.rules.realm),
     )
-    return GatewayAuth(proxy, config=configuration)
+    judge = GatewayAuth(proxy, config=configuration)
+    rooms = {"healthz": probe(alive), "readyz": probe(judge.condition)}
+    app = Reserved(judge, rooms, configuration.rules.realm)
+    return app if snapshots is None else Reporting(app, snapshots, judge.condition, judge.readings)
 
 
 def refuse_unservable(configuration: Configuration) -> None:

@@ -1,28 +1,42 @@
-"""The paths under `/.gateway/` that the standalone gateway answers itself, before anything is judged.
-
-A path is one of them in its plain spelling alone. Every other, unknown ones under the prefix too, goes on to be
-judged, and no route ever reaches there: nothing of it comes to an upstream.
-"""
+"""What is served under `/.gateway/` on the data port: one table of names. Everything else goes on to be judged."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
+from gateway_auth.asgi.request_id import request_ids
+from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
+from gateway_auth.core.decision import Deny, Reason
+from gateway_auth.core.outcome import deny_outcome
 from gateway_auth.core.routes import RESERVED_PREFIX
 
 
-class ReservedPaths:
-    """`own` are apps by path. Whatever is not HTTP, the lifespan among it, is `app`'s."""
+class Reserved:
+    """`rooms[name]` answers `/.gateway/name` and all below; a name without a room is no route, whatever routes say."""
 
-    def __init__(self, app: ASGIApp, own: Mapping[str, ASGIApp]) -> None:
-        """Raises ValueError for a path that a route could have."""
-        if not all(path.startswith(RESERVED_PREFIX) for path in own):
-            raise ValueError(f"only paths under {RESERVED_PREFIX} are the gateway's own")
+    def __init__(self, app: ASGIApp, rooms: Mapping[str, ASGIApp], realm: str) -> None:
         self._app = app
-        self._own = {path.encode(): own_app for path, own_app in own.items()}
+        self._rooms = dict(rooms)
+        self._realm = realm
+        self._next_id = request_ids()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Hand on. Not a coroutine itself: that would be one more to resume, on every step of every request."""
-        own = self._own.get(scope.get("raw_path", b"")) if scope["type"] == "http" else None
-        return (own or self._app)(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The lifespan has no path and is the app's."""
+        path: str = scope.get("path", "")
+        if not path.startswith(RESERVED_PREFIX):
+            await self._app(scope, receive, send)
+            return
+        room = self._rooms.get(path[len(RESERVED_PREFIX) :].partition("/")[0])
+        if room is not None:
+            await room(scope, receive, send)
+        else:
+            await self._refuse(scope, send)
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        denial = Deny(Reason.NO_MATCHING_ROUTE)
+        outcome = deny_outcome(denial, self._realm, self._next_id()[1].decode("ascii"))
+        if scope["type"] == "websocket":
+            await refuse_websocket(scope, send, outcome, denial.reason)
+        else:
+            await send_outcome(send, outcome)

@@ -1,14 +1,12 @@
-"""Probes of the standalone gateway, and the paths that are its own."""
+"""What probes of the standalone gateway are answered."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway_auth.cli.probes import alive, probe
-from gateway_auth.cli.reserved import ReservedPaths
 from gateway_auth.core.condition import Condition
-from tests.asgi.raw import call, http_scope
-from tests.asgi.world import Echo
+from tests.asgi.raw import call, connect, http_scope, websocket_scope
 
 
 @pytest.mark.parametrize(
@@ -35,21 +33,6 @@ async def test_each_answer_has_an_id_of_its_own() -> None:
     assert len(ids) == 10
 
 
-async def test_every_other_path_and_protocol_goes_on(app: Echo) -> None:
-    front = ReservedPaths(app, {"/.gateway/healthz": probe(alive)})
-    assert (await call(front, http_scope("GET", "/.gateway/healthz"))).body == b'{"status":"ok"}'
-    for path in ("/.gateway/healthz/", "/.gateway/health%7a", "/.gateway/HEALTHZ", "/x"):
-        await call(front, http_scope("GET", path))
-    assert [scope["path"] for scope in app.scopes] == [
-        "/.gateway/healthz/", "/.gateway/healthz", "/.gateway/HEALTHZ", "/x",
-    ]  # fmt: skip
-
-
-def test_a_path_that_a_route_may_have_is_refused(app: Echo) -> None:
-    with pytest.raises(ValueError, match="only paths under"):
-        ReservedPaths(app, {"/healthz": probe(alive)})
-
-
-@pytest.fixture
-def app() -> Echo:
-    return Echo()
+async def test_a_websocket_is_refused() -> None:
+    answer = await connect(probe(alive), websocket_scope("/.gateway/healthz"))
+    assert [message["type"] for message in answer.messages] == ["websocket.close"]
