@@ -136,6 +136,10 @@ async def run(port: int, seconds: float, request: bytes, connections: int) -> Lo
     before = sum(client.answered for client in clients)
     started = time.perf_counter()
     await asyncio.sleep(seconds)
+    last = started + GRACE_SECONDS / 2
+    # A busy machine may need longer than a short round for its first answer. Clients tell nobody: it would cost them.
+    while sum(client.answered for client in clients) == before and time.perf_counter() < last:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
     took = time.perf_counter() - started
     load = Load(sum(client.answered for client in clients) - before, sum(client.failed for client in clients), took)
     for transport, _ in pairs:

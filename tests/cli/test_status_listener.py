@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.listening import free_port
 from gateway_auth.cli.status import MAX_CLIENTS, status_listening
 from tests.cli.command import Workspace
+from tests.cli.serving import children, is_alive, serving, upstream
 from tests.redis.watching import eventually, fetch, told
 
 
@@ -71,3 +73,22 @@ def test_where_no_directory_can_be_made_it_says_so(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(CommandFailed, match="TMPDIR"), status_listening(("127.0.0.1", free_port())):
         pass
+
+
+@pytest.mark.slow
+def test_no_worker_holds_its_port_when_the_parent_is_gone(workspace: Workspace) -> None:
+    at = free_port()
+    workspace.change("[gateway]\n", f'[gateway]\nstatus_listen = "127.0.0.1:{at}"\n')
+    with upstream() as url, serving(workspace.directory, "--upstream", url) as running:
+        (worker,) = children(running.process.pid)
+        eventually(lambda: told(at, "/readyz") == (200, {"status": "ok"}))
+        os.kill(worker, signal.SIGSTOP)  # it cannot even end now
+        try:
+            running.stop(signal.SIGKILL)
+            with socket.socket() as next_one:
+                next_one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                next_one.bind(("127.0.0.1", at))
+                next_one.listen(1)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        eventually(lambda: not is_alive(worker))

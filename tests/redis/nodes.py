@@ -79,6 +79,10 @@ class Deployment:
         wait_until_ready(port, started, log)
         return Node(port, config, log, started)
 
+    def forwarded(self) -> list[bytes]:
+        """The targets of all requests that came to the upstream."""
+        return [record.target for record in self._upstream.records]
+
 
 @contextmanager
 def deployment(folder: Path) -> Iterator[Deployment]:

@@ -63,13 +63,15 @@ def running_server(*options: str, for_cluster: bool = False) -> Iterator[int]:
 def running_cluster(*, with_replicas: bool = False, node_timeout_ms: int = 15_000) -> Iterator[int]:
     """Three masters with a third of the slots each, and a replica of each if wanted; the port of one master."""
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms)]
+    options += ["--repl-diskless-sync-delay", "0"]  # else a replica waits five seconds for others
     with ExitStack() as stack:
         count = 6 if with_replicas else 3
         ports = [stack.enter_context(running_server(*options, for_cluster=True)) for _ in range(count)]
         nodes: list[Any] = [stack.enter_context(Redis(port=port)) for port in ports]
         for number, node in enumerate(nodes):
             node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", ports[number])
+            for port in ports[:number]:  # each by hand: hearing of each other takes seconds
+                node.execute_command("CLUSTER", "MEET", "127.0.0.1", port)
         for number, node in enumerate(nodes[:3]):
             first, last = SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1
             node.execute_command("CLUSTER", "ADDSLOTS", *range(first, last + 1))

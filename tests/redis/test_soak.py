@@ -44,7 +44,9 @@ def test_a_flood_is_bounded_and_good_keys_stay(tmp_path: Path, own_port: int, mo
     monkeypatch.setenv(ENCRYPTION_KEY, b64encode(bytes(range(32))).decode())
     report = asyncio.run(soak(build_site(tmp_path), own_port, KEYS))
     good = GOOD_AGAIN * KEYS
-    assert report.statuses == {("bad", 401): KEYS, ("open", 200): 2 * KEYS, ("good", 200): good}
+    # 503 where a machine that stalls did not read its store in time: then nobody knows that the key is none.
+    bad = report.statuses.pop(("bad", 401)) + report.statuses.pop(("bad", 503), 0)
+    assert (bad, report.statuses) == (KEYS, {("open", 200): 2 * KEYS, ("good", 200): good})
     assert report.lasting == 0
     assert report.remembered <= MAX_UNKNOWN + GOOD_KEYS
     assert report.good_misses - GOOD_KEYS <= good / 100

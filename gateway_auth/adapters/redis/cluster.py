@@ -24,7 +24,7 @@ class Cluster:
 
     Each node has a breaker of its own: one that is down takes its slots with it and no others. While one is, the map
     is read again a few times a second, so that the replica that takes over is found: also where nobody asks any more,
-    as who sees that a node is left alone does not. Then `on_moved` is called.
+    as who sees that a node is left alone does not. `on_moved` is called whenever it was read so.
     """
 
     def __init__(
@@ -158,9 +158,10 @@ class Cluster:
                 self._refresh_soon()
                 if self._refreshing is not None:
                     await asyncio.wait((self._refreshing,))
+                # Each time: some slots may be served again while others are not.
+                self._on_moved()
         finally:
             self._seeking = None
-        self._on_moved()
 
     async def _refresh(self) -> None:
         try:
