@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import (
+    bulk,
     imports,
     in_process,
     keys,
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, Scenario] = {
     "storm": storm.run,
     "shared": shared_limits.run,
     "proxy": proxy.run,
+    "bulk": bulk.run,
     "routes": routes.run,
     "keys": keys.run,
     "imports": imports.run,

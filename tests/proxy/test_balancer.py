@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
 from gateway_auth.core.upstream import HealthCheck, UpstreamLimits
 from gateway_auth.proxy import dial
@@ -221,10 +222,10 @@ async def test_every_way_of_not_being_well_is_found(fault: str, tmp_path: Path) 
         app = balanced([url, well.url], QUICK, health=rule, fail_after=0)
         sent: list[str] = []
 
-        async def tell(message: dict[str, str]) -> None:
+        async def tell(message: Message) -> None:
             sent.append(message["type"])
 
-        messages = asyncio.Queue[dict[str, str]]()
+        messages = asyncio.Queue[Message]()
         messages.put_nowait({"type": "lifespan.startup"})
         living = asyncio.create_task(app({"type": "lifespan"}, messages.get, tell))
         await until(lambda: sent == ["lifespan.startup.complete"] and (fault == "down" or len(upstream.wires) > 1))
