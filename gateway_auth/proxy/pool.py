@@ -61,6 +61,16 @@ class Pool:
         """How many requests are under way or wait for a connection."""
         return self._limits.max_connections - self._slots - len(self._idle) + len(self._waiters)
 
+    @property
+    def is_half_taken(self) -> bool:
+        """Whether at least half of the connections are in use: the rest is for those who need one only briefly."""
+        return self.busy * 2 >= self._limits.max_connections
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether anybody waits for a connection."""
+        return bool(self._waiters)
+
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is idle. Does not wait."""
         while self._idle:
