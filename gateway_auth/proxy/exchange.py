@@ -29,6 +29,8 @@ class Patience(msgspec.Struct, frozen=True):
 
     head_ticks: int
     idle_ticks: int
+    is_upstreams: bool = True
+    """As long as the upstream says; otherwise a route waits less or longer, and what is late for it is no failure."""
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -136,7 +138,7 @@ class Exchange:
             await connection.progress()
         # Checked first: a response that is broken behind its head can still be answered with an error.
         if connection.failure is not None:
-            if _is_held_against(connection):
+            if self._is_held_against(connection):
                 pool.standing.strike(connection.failure)
             raise connection.failure
         pool.standing.absolve()
@@ -211,6 +213,15 @@ class Exchange:
             return RequestRefused("the client stopped sending its body")
         return UpstreamTimeout("nothing came in time")
 
+    def _is_held_against(self, connection: UpstreamConnection) -> bool:
+        """Whether the server failed: not the client, the route, or only a connection that was idle for too long."""
+        failure = connection.failure
+        if isinstance(failure, ConnectionLost):
+            return connection.has_answered or not connection.is_reused
+        if isinstance(failure, UpstreamTimeout):
+            return self._patience.is_upstreams
+        return isinstance(failure, UpstreamUnavailable)
+
     def _gathering(self) -> Gathering:
         return Gathering(self._sweep, self._patience.idle_ticks)
 
@@ -219,10 +230,3 @@ class Exchange:
 
     def _await_progress(self) -> None:
         self._deadline = self._sweep.now + self._patience.idle_ticks
-
-
-def _is_held_against(connection: UpstreamConnection) -> bool:
-    """Whether the server failed: not the client, and not only a connection that had been idle too long."""
-    if connection.is_reused and not connection.has_answered and isinstance(connection.failure, ConnectionLost):
-        return False
-    return isinstance(connection.failure, UpstreamUnavailable | UpstreamTimeout)

@@ -277,3 +277,18 @@ async def test_a_route_may_wait_less_long_than_its_upstream() -> None:
         app = proxy(upstream.url, UpstreamLimits(response_timeout_seconds=60))
         got = await ask(app, judged=Judged(timeout_seconds=0.05))
     assert (got.status, got.body) == (504, b"upstream_timeout req-1")
+
+
+async def test_what_is_late_for_one_route_alone_is_not_held_against_a_server() -> None:
+    async def script(wire: Wire) -> None:
+        while True:
+            if b"/slow" not in (await wire.read_request()).line:
+                await wire.play(OK)
+
+    async with Upstream(script) as one, Upstream(script) as two:
+        app = balanced([one.url, two.url], fail_after=1, fail_seconds=60)
+        late = [await ask(app, path="/slow", judged=Judged(timeout_seconds=0.02)) for _ in range(6)]
+        before = [len(each.seen) for each in (one, two)]
+        assert {(await ask(app)).status for _ in range(40)} == {200}
+    assert {answer.status for answer in late} == {504}
+    assert all(len(each.seen) > count for each, count in zip((one, two), before, strict=True))
