@@ -22,7 +22,6 @@ class Pool:
     """The connections of this worker to one server."""
 
     __slots__ = (
-        "_dialler",
         "_idle",
         "_is_closing",
         "_keep_alive_ticks",
@@ -32,6 +31,7 @@ class Pool:
         "_slots",
         "_sweep",
         "_waiters",
+        "dialler",
         "standing",
     )
 
@@ -44,7 +44,7 @@ class Pool:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.standing = standing
-        self._dialler = dialler
+        self.dialler = dialler
         self._limits = limits
         self._loop = loop
         self._sweep = sweep
@@ -161,7 +161,7 @@ class Pool:
         """Uses up the slot its caller took. A timer per connection, not per request, is affordable."""
         connection = UpstreamConnection(self._loop, self._closed)
         try:
-            await self._dialler.open(connection, self._limits.connect_timeout_seconds)
+            await self.dialler.open(connection, self._limits.connect_timeout_seconds)
         except BaseException:
             connection.abort()
             self._free_slot()
@@ -182,7 +182,7 @@ class Pool:
         except BaseException as error:
             self._decline(waiter)
             if isinstance(error, TimeoutError):
-                raise UpstreamTimeout(f"{self._dialler.server.url}: no connection came free in time") from None
+                raise UpstreamTimeout(f"{self.dialler.server.url}: no connection came free in time") from None
             raise
 
     def _decline(self, waiter: asyncio.Future[UpstreamConnection | None]) -> None:
