@@ -17,6 +17,9 @@ from gateway_auth.proxy import dial
 from tests.proxy.asgi_client import QUICK, Client, Judged, ask, balanced, proxy, scope_of, until
 from tests.proxy.upstreams import OK, Script, Upstream, Wire, always
 
+PATIENT = UpstreamLimits(response_timeout_seconds=1.5, idle_timeout_seconds=0.5)
+"""Long enough for an answer on a busy machine."""
+
 
 def named(name: bytes) -> Script:
     """Answers every request with its name."""
@@ -130,7 +133,7 @@ async def test_no_usable_answer_is_a_failure_too(fault: bytes) -> None:
         await wire.closed()
 
     async with Upstream(script) as bad, Upstream(named(b"good")) as good:
-        app = balanced([bad.url, good.url], QUICK, fail_after=1, fail_seconds=60)
+        app = balanced([bad.url, good.url], PATIENT, fail_after=1, fail_seconds=60)
         answers = [await ask(app) for _ in range(30)]
     assert Counter(answer.status == 200 for answer in answers) == Counter({True: 29, False: 1})
 
@@ -149,7 +152,7 @@ async def test_a_client_that_breaks_off_and_a_connection_gone_stale_are_not_held
         await wire.read_head()
 
     async with Upstream(script) as upstream, Upstream(named(b"other")) as other:
-        app = balanced([upstream.url, other.url], QUICK, fail_after=1, fail_seconds=60)
+        app = balanced([upstream.url, other.url], PATIENT, fail_after=1, fail_seconds=60)
         for _ in range(30):
             assert (await ask(app)).status == 200
         client = Client(pieces=[b"x"], is_endless=True)
