@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from gateway_auth.core.upstream import HealthCheck
-from tests.proxy.asgi_client import ask, balanced
+from tests.proxy.asgi_client import ask, balanced, until
 from tests.proxy.upstreams import OK, Upstream, always
 
 CLIENTS = 8
@@ -34,15 +34,13 @@ async def test_requests_pass_while_servers_are_restarted_one_by_one(tmp_path: Pa
         await server.__aenter__()
     clients = [asyncio.create_task(flow()) for _ in range(CLIENTS)]
     for number in (*range(3),) * ROUNDS:
-        before = statuses.total()
+        enough = statuses.total() + 50
         await servers[number].__aexit__(None, None, None)
         paths[number].unlink(missing_ok=True)
-        while statuses.total() < before + 50:
-            await asyncio.sleep(0.01)
+        await until(lambda: statuses.total() >= enough)  # noqa: B023 - waited for before it changes
         servers[number] = Upstream(always(OK), socket_path=paths[number])
         await servers[number].__aenter__()
-        while not servers[number].seen:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(servers[number].seen))  # noqa: B023
     is_over = True
     await asyncio.gather(*clients)
     await app.aclose()
