@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import (
+    bulk,
     forward_auth,
     imports,
     in_process,
@@ -39,6 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
     "revoke": revoking.run,
     "proxy": proxy.run,
     "forward_auth": forward_auth.run,
+    "bulk": bulk.run,
     "routes": routes.run,
     "keys": keys.run,
     "imports": imports.run,

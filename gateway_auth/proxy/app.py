@@ -176,6 +176,7 @@ class ProxyApp:
         patience = Patience(
             head_ticks=sweep.ticks(timeout_seconds or limits.response_timeout_seconds),
             idle_ticks=sweep.ticks(limits.idle_timeout_seconds),
+            is_upstreams=timeout_seconds is None,
         )
         self._ways[key] = way = Way(self._balancer(upstream), patience)
         return way

@@ -21,6 +21,7 @@ from gateway_auth.proxy.pool import Pool
 from gateway_auth.proxy.request import RequestHead, without_body
 from gateway_auth.proxy.response import ResponseReader
 from gateway_auth.proxy.sweep import Sweep
+from gateway_auth.proxy.upload import Gathering, Pace
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -28,6 +29,8 @@ class Patience(msgspec.Struct, frozen=True):
 
     head_ticks: int
     idle_ticks: int
+    is_upstreams: bool = True
+    """As long as the upstream says; otherwise a route waits less or longer, and what is late for it is no failure."""
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -50,7 +53,7 @@ class Exchange:
         "_connection",
         "_deadline",
         "_head",
-        "_is_waiting_for_client",
+        "_pace",
         "_patience",
         "_send",
         "_sweep",
@@ -67,7 +70,7 @@ class Exchange:
         self._patience = way.patience
         self._connection: UpstreamConnection | None = None
         self._tender: asyncio.Task[None] | None = None
-        self._is_waiting_for_client = False
+        self._pace: Pace | None = None
         self._deadline = 0
         self._birth = sweep.now
         self.has_begun = False
@@ -79,7 +82,7 @@ class Exchange:
         """
         try:
             # Awaited before a connection is taken: a client that only promises a body holds none.
-            opening = b"" if self._body.is_complete else await self._body.opening()
+            opening = b"" if self._body.is_complete else await self._gathering().opening(self._body)
             if self._body.is_absent:
                 self._head, opening = without_body(self._head), b""
             await self._attempt(self._head.data + opening)
@@ -88,6 +91,8 @@ class Exchange:
 
     async def _attempt(self, first: bytes) -> None:
         pool = self._balancer.choose()
+        if not self._body.is_complete and pool.is_half_taken:
+            first += await self._gathering().most(self._body)
         connection = pool.take()
         if connection is None:
             pool, connection = await self._balancer.connect(pool)
@@ -106,6 +111,8 @@ class Exchange:
         """Called by the sweep while the upstream is involved."""
         if now >= self._deadline:
             self._fail(self._lateness())
+        elif self._pace is not None and self._pace.is_too_slow():
+            self._fail(RequestRefused("the client is slow, and others wait for its connection"))
         elif self._tender is None and now > self._birth + 1:
             self._tender = asyncio.get_running_loop().create_task(self._tend())
 
@@ -118,6 +125,7 @@ class Exchange:
             reader = connection.begin(is_head=self._head.is_head)
             connection.write(first)
             if not self._body.is_complete:
+                self._pace = Pace(pool, self._sweep)
                 self._tender = asyncio.get_running_loop().create_task(self._tend())
             await self._read_head(pool, connection, reader)
             last = await self._pass_on(connection, reader)
@@ -132,7 +140,7 @@ class Exchange:
             await connection.progress()
         # Checked first: a response that is broken behind its head can still be answered with an error.
         if connection.failure is not None:
-            if _is_held_against(connection):
+            if self._is_held_against(connection):
                 pool.standing.strike(connection.failure)
             raise connection.failure
         pool.standing.absolve()
@@ -179,42 +187,48 @@ class Exchange:
             self._fail(error)
 
     async def _send_rest(self) -> None:
-        connection = self._connection
-        is_sent = self._body.is_complete
-        while connection is not None and connection.failure is None and not is_sent:
-            is_sent = await self._send_piece(connection)
+        connection, pace = self._connection, self._pace
+        if connection is None or pace is None:
+            return
+        while connection.failure is None and not self._body.is_complete:
+            await self._send_piece(connection, pace)
 
-    async def _send_piece(self, connection: UpstreamConnection) -> bool:
-        """Wait for one piece from the client and for room towards the upstream; True after the last one."""
-        self._is_waiting_for_client = True
+    async def _send_piece(self, connection: UpstreamConnection, pace: Pace) -> None:
+        """Wait for one piece from the client and for room towards the upstream."""
+        pace.is_waiting = True
         piece = await self._body.piece()
-        self._is_waiting_for_client = False
+        pace.is_waiting = False
+        pace.sent(len(piece))
         connection.write(piece)
         await connection.drain()
         if self._body.is_complete and not self.has_begun:
             self._await_upstream()
         else:
             self._await_progress()
-        return self._body.is_complete
 
     def _fail(self, error: Exception) -> None:
         if self._connection is not None:
             self._connection.fail(error)
 
     def _lateness(self) -> Exception:
-        if self._is_waiting_for_client and not self.has_begun:
+        if self._pace is not None and self._pace.is_waiting and not self.has_begun:
             return RequestRefused("the client stopped sending its body")
         return UpstreamTimeout("nothing came in time")
+
+    def _is_held_against(self, connection: UpstreamConnection) -> bool:
+        """Whether the server failed: not the client, the route, or only a connection that was idle for too long."""
+        failure = connection.failure
+        if isinstance(failure, ConnectionLost):
+            return connection.has_answered or not connection.is_reused
+        if isinstance(failure, UpstreamTimeout):
+            return self._patience.is_upstreams
+        return isinstance(failure, UpstreamUnavailable)
+
+    def _gathering(self) -> Gathering:
+        return Gathering(self._sweep, self._patience.idle_ticks)
 
     def _await_upstream(self) -> None:
         self._deadline = self._sweep.now + self._patience.head_ticks
 
     def _await_progress(self) -> None:
         self._deadline = self._sweep.now + self._patience.idle_ticks
-
-
-def _is_held_against(connection: UpstreamConnection) -> bool:
-    """Whether the server failed: not the client, and not only a connection that had been idle too long."""
-    if connection.is_reused and not connection.has_answered and isinstance(connection.failure, ConnectionLost):
-        return False
-    return isinstance(connection.failure, UpstreamUnavailable | UpstreamTimeout)

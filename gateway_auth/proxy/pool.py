@@ -26,7 +26,6 @@ class Pool:
     """The connections of this worker to one server."""
 
     __slots__ = (
-        "_dialler",
         "_idle",
         "_is_closing",
         "_keep_alive_ticks",
@@ -37,6 +36,7 @@ class Pool:
         "_sweep",
         "_tunnels",
         "_waiters",
+        "dialler",
         "standing",
     )
 
@@ -49,7 +49,7 @@ class Pool:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.standing = standing
-        self._dialler = dialler
+        self.dialler = dialler
         self._limits = limits
         self._loop = loop
         self._sweep = sweep
@@ -66,6 +66,16 @@ class Pool:
     def busy(self) -> int:
         """How many requests are under way or wait for a connection, and connections nobody shares."""
         return self._limits.max_connections - self._slots - len(self._idle) + len(self._waiters) + self._tunnels
+
+    @property
+    def is_half_taken(self) -> bool:
+        """Whether at least half of the connections are in use: the rest is for those who need one only briefly."""
+        return self.busy * 2 >= self._limits.max_connections
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether anybody waits for a connection."""
+        return bool(self._waiters)
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is idle. Does not wait."""
@@ -175,7 +185,7 @@ class Pool:
         """Uses up the slot its caller took. A timer per connection, not per request, is affordable."""
         connection = UpstreamConnection(self._loop, self._closed)
         try:
-            await self._dialler.open(connection, self._limits.connect_timeout_seconds)
+            await self.dialler.open(connection, self._limits.connect_timeout_seconds)
         except BaseException:
             connection.abort()
             self._free_slot()
@@ -196,7 +206,7 @@ class Pool:
         except BaseException as error:
             self._decline(waiter)
             if isinstance(error, TimeoutError):
-                raise UpstreamTimeout(f"{self._dialler.server.url}: no connection came free in time") from None
+                raise UpstreamTimeout(f"{self.dialler.server.url}: no connection came free in time") from None
             raise
 
     def _decline(self, waiter: asyncio.Future[UpstreamConnection | None]) -> None:

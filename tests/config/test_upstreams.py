@@ -131,6 +131,8 @@ def test_the_environment_reaches_into_groups() -> None:
         pytest.param({"health": {"path": "/", "status": "100-200"}}, "health.status", "200 to 599", id="interim"),
         pytest.param({"health": {"path": "/", "status": "399-200"}}, "health.status", "200-399", id="reversed"),
         pytest.param({"tls": {}}, "tls", "no server is https", id="TLS for nobody"),
+        pytest.param({"tls": {"server_name": "a:1"}}, "tls.server_name", "host name", id="name with a port"),
+        pytest.param({"tls": {"verify": False}}, "tls.verify", "unknown key", id="verification turned off"),
     ],
 )
 def test_what_is_wrong_with_a_group_is_told_with_its_place(keys: Written, path: str, words: str) -> None:

@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
 from gateway_auth.core.upstream import HealthCheck, UpstreamLimits
 from gateway_auth.proxy import dial
 from tests.proxy.asgi_client import QUICK, Client, Judged, ask, balanced, proxy, scope_of, until
 from tests.proxy.upstreams import OK, Script, Upstream, Wire, always
+
+PATIENT = UpstreamLimits(response_timeout_seconds=1.5, idle_timeout_seconds=0.5)
+"""Long enough for an answer on a busy machine."""
 
 
 def named(name: bytes) -> Script:
@@ -129,7 +133,7 @@ async def test_no_usable_answer_is_a_failure_too(fault: bytes) -> None:
         await wire.closed()
 
     async with Upstream(script) as bad, Upstream(named(b"good")) as good:
-        app = balanced([bad.url, good.url], QUICK, fail_after=1, fail_seconds=60)
+        app = balanced([bad.url, good.url], PATIENT, fail_after=1, fail_seconds=60)
         answers = [await ask(app) for _ in range(30)]
     assert Counter(answer.status == 200 for answer in answers) == Counter({True: 29, False: 1})
 
@@ -148,7 +152,7 @@ async def test_a_client_that_breaks_off_and_a_connection_gone_stale_are_not_held
         await wire.read_head()
 
     async with Upstream(script) as upstream, Upstream(named(b"other")) as other:
-        app = balanced([upstream.url, other.url], QUICK, fail_after=1, fail_seconds=60)
+        app = balanced([upstream.url, other.url], PATIENT, fail_after=1, fail_seconds=60)
         for _ in range(30):
             assert (await ask(app)).status == 200
         client = Client(pieces=[b"x"], is_endless=True)
@@ -221,10 +225,10 @@ async def test_every_way_of_not_being_well_is_found(fault: str, tmp_path: Path) 
         app = balanced([url, well.url], QUICK, health=rule, fail_after=0)
         sent: list[str] = []
 
-        async def tell(message: dict[str, str]) -> None:
+        async def tell(message: Message) -> None:
             sent.append(message["type"])
 
-        messages = asyncio.Queue[dict[str, str]]()
+        messages = asyncio.Queue[Message]()
         messages.put_nowait({"type": "lifespan.startup"})
         living = asyncio.create_task(app({"type": "lifespan"}, messages.get, tell))
         await until(lambda: sent == ["lifespan.startup.complete"] and (fault == "down" or len(upstream.wires) > 1))
@@ -276,3 +280,18 @@ async def test_a_route_may_wait_less_long_than_its_upstream() -> None:
         app = proxy(upstream.url, UpstreamLimits(response_timeout_seconds=60))
         got = await ask(app, judged=Judged(timeout_seconds=0.05))
     assert (got.status, got.body) == (504, b"upstream_timeout req-1")
+
+
+async def test_what_is_late_for_one_route_alone_is_not_held_against_a_server() -> None:
+    async def script(wire: Wire) -> None:
+        while True:
+            if b"/slow" not in (await wire.read_request()).line:
+                await wire.play(OK)
+
+    async with Upstream(script) as one, Upstream(script) as two:
+        app = balanced([one.url, two.url], fail_after=1, fail_seconds=60)
+        late = [await ask(app, path="/slow", judged=Judged(timeout_seconds=0.02)) for _ in range(6)]
+        before = [len(each.seen) for each in (one, two)]
+        assert {(await ask(app)).status for _ in range(40)} == {200}
+    assert {answer.status for answer in late} == {504}
+    assert all(len(each.seen) > count for each, count in zip((one, two), before, strict=True))

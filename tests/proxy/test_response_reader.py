@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_auth.proxy.response import MAX_OVERHEAD_BYTES, BadResponse, ResponseReader
+from gateway_auth.proxy.response import MAX_FIELDS, MAX_OVERHEAD_BYTES, BadResponse, ResponseReader
 from tests.proxy.asgi_client import without_via
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -187,6 +187,18 @@ FLOODS = {
 def test_what_brings_no_body_is_bounded(start: bytes, more: bytes) -> None:
     with pytest.raises(BadResponse):
         read(start, *[more] * (MAX_OVERHEAD_BYTES // len(more) + 1))
+
+
+def test_there_may_be_many_fields_and_not_too_many() -> None:
+    lines = [b"X-%d: a\r\n" % number for number in range(MAX_FIELDS)]
+    assert read(HEAD + b"".join(lines) + b"\r\n").status == 200
+    with pytest.raises(BadResponse):
+        read(HEAD + b"".join((*lines, b"X: a\r\n")) + b"\r\n")
+
+
+def test_via_tells_the_protocol_the_response_came_in() -> None:
+    reader = read(b"HTTP/1.0 200 OK\r\nVia: 1.1 behind\r\nContent-Length: 0\r\n\r\n")
+    assert [value for name, value in reader.headers if name == b"via"] == [b"1.1 behind", b"1.0 gateway-auth"]
 
 
 def test_many_tiny_chunks_are_no_flood() -> None:

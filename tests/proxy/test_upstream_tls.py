@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from gateway_auth.core.upstream import TlsFiles
+from gateway_auth.core.upstream import TlsFiles, UpstreamLimits
 from gateway_auth.proxy import InvalidUpstream, tls_context
 from gateway_auth.proxy.failures import ResponseBroken
-from tests.proxy.asgi_client import Client, ask, proxy, scope_of
+from tests.proxy.asgi_client import QUICK, Client, ask, proxy, scope_of, until
 from tests.proxy.certificates import PASSWORD, Authority
 from tests.proxy.upstreams import OK, Script, Upstream, Wire, always
 
@@ -186,5 +186,36 @@ def test_megabytes_pass_both_ways_and_a_slow_client_slows_the_server(authority: 
             client.may_take.set()
             await asyncio.wait_for(passing, 30)
         assert (client.body == body, client.is_complete) == (True, True)
+
+    run(scenario())
+
+
+@both_loops
+def test_a_handshake_that_does_not_end_is_given_up_and_its_connection_closed(run: Run) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.closed()
+
+    async def scenario() -> None:
+        async with Upstream(script) as upstream:
+            app = proxy(upstream.url.replace("http:", "https:"), QUICK)
+            got = await ask(app)
+            await upstream.wires[0].ended()
+        assert (got.status, got.body, len(upstream.wires)) == (504, b"upstream_timeout req-1", 1)
+
+    run(scenario())
+
+
+@both_loops
+def test_a_client_that_leaves_during_a_handshake_leaves_no_connection(run: Run) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.closed()
+
+    async def scenario() -> None:
+        async with Upstream(script) as upstream:
+            app = proxy(upstream.url.replace("http:", "https:"), UpstreamLimits(connect_timeout_seconds=60))
+            asking = asyncio.create_task(ask(app))
+            await until(lambda: len(upstream.wires) == 1)
+            asking.cancel()
+            await upstream.wires[0].ended()
 
     run(scenario())
