@@ -110,16 +110,18 @@ async def test_a_restart_of_the_server_is_an_outage_that_ends(own_server: Server
         assert await add_change(store, "key1") == 2
 
 
-async def test_a_lock_that_is_held_is_said_so_while_reading_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with sql_store(url) as holder:
+async def test_a_lock_that_is_held_is_said_so_while_reading_goes_on(url: str) -> None:
+    async with sql_store(url) as holder, sql_store(url) as store:
         await add_change(holder, "key1")
-        monkeypatch.setattr("gateway_auth.adapters.sql.postgresql.LOCK_TIMEOUT_SECONDS", 0.2)
-        async with sql_store(url) as store, holder.transaction():
+        await store.open()
+        async with store._driver.engine.connect() as connection:  # the only one there is yet, so it is the next one too
+            await connection.execute(text("SET lock_timeout = '100ms'"))
+            await connection.commit()
+        async with holder.transaction():
             with pytest.raises(StoreUnavailable, match="is locked by another session"):
                 await add_change(store, "key1")
             assert await store.current_revision() == 1
-        async with sql_store(url) as store:
-            assert await add_change(store, "key1") == 2
+        assert await add_change(store, "key1") == 2
 
 
 async def test_a_standby_is_read_and_a_change_says_what_to_do(postgresql: Server, database: str, url: str) -> None:
