@@ -13,11 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.dump import dump
+from gateway_auth.bootstrap.gateway import open_gateway
 from gateway_auth.errors import ConfigError, StoreError, StoreSchemaError, StoreUnavailable
 from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
 from tests.adapters.conformance import save
 from tests.adapters.conformance_revocations import revoke
 from tests.adapters.stores import add_change, app, event, key, revocation, sql_store
+from tests.postgresql.patience import until
 from tests.postgresql.server import PASSWORD, Server, running_server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "store.md"
@@ -108,6 +110,22 @@ async def test_a_restart_of_the_server_is_an_outage_that_ends(own_server: Server
         own_server.start()
         assert (await store.read_key("key1")).key == key()
         assert await add_change(store, "key1") == 2
+
+
+async def test_a_gateway_goes_on_without_its_store_and_with_it_again(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEPPER", "Jr4ZbLq7Wd0xVnT9KfEy2uHs6mCa8PoG1iXv5NtB")
+    monkeypatch.setenv("STORE", own_server.url(own_server.new_database()))
+    gateway = await open_gateway({"secrets": {"pepper": "env:PEPPER"}, "store": {"url": "env:STORE"}})
+    try:
+        assert not gateway.degraded
+        own_server.stop()
+        await until(lambda: "store" in gateway.degraded)
+        own_server.start()
+        await until(lambda: not gateway.degraded)
+    finally:
+        await gateway.close()
 
 
 async def test_a_lock_that_is_held_is_said_so_while_reading_goes_on(url: str) -> None:
