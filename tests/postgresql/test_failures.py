@@ -13,11 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.dump import dump
+from gateway_auth.bootstrap.gateway import open_gateway
 from gateway_auth.errors import ConfigError, StoreError, StoreSchemaError, StoreUnavailable
 from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
 from tests.adapters.conformance import save
 from tests.adapters.conformance_revocations import revoke
 from tests.adapters.stores import add_change, app, event, key, revocation, sql_store
+from tests.postgresql.patience import until
 from tests.postgresql.server import PASSWORD, Server, running_server
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "store.md"
@@ -110,16 +112,34 @@ async def test_a_restart_of_the_server_is_an_outage_that_ends(own_server: Server
         assert await add_change(store, "key1") == 2
 
 
-async def test_a_lock_that_is_held_is_said_so_while_reading_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with sql_store(url) as holder:
+async def test_a_gateway_goes_on_without_its_store_and_with_it_again(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEPPER", "Jr4ZbLq7Wd0xVnT9KfEy2uHs6mCa8PoG1iXv5NtB")
+    monkeypatch.setenv("STORE", own_server.url(own_server.new_database()))
+    gateway = await open_gateway({"secrets": {"pepper": "env:PEPPER"}, "store": {"url": "env:STORE"}})
+    try:
+        assert not gateway.degraded
+        own_server.stop()
+        await until(lambda: "store" in gateway.degraded)
+        own_server.start()
+        await until(lambda: not gateway.degraded)
+    finally:
+        await gateway.close()
+
+
+async def test_a_lock_that_is_held_is_said_so_while_reading_goes_on(url: str) -> None:
+    async with sql_store(url) as holder, sql_store(url) as store:
         await add_change(holder, "key1")
-        monkeypatch.setattr("gateway_auth.adapters.sql.postgresql.LOCK_TIMEOUT_SECONDS", 0.2)
-        async with sql_store(url) as store, holder.transaction():
+        await store.open()
+        async with store._driver.engine.connect() as connection:  # the only one there is yet, so it is the next one too
+            await connection.execute(text("SET lock_timeout = '100ms'"))
+            await connection.commit()
+        async with holder.transaction():
             with pytest.raises(StoreUnavailable, match="is locked by another session"):
                 await add_change(store, "key1")
             assert await store.current_revision() == 1
-        async with sql_store(url) as store:
-            assert await add_change(store, "key1") == 2
+        assert await add_change(store, "key1") == 2
 
 
 async def test_a_standby_is_read_and_a_change_says_what_to_do(postgresql: Server, database: str, url: str) -> None:
