@@ -116,7 +116,7 @@ class Pool:
         self._tunnels += 1
         protocol = protocol_of(on_lost)
         try:
-            await self._dialler.open(protocol, self._limits.connect_timeout_seconds)
+            await self.dialler.open(protocol, self._limits.connect_timeout_seconds)
         except BaseException:
             on_lost()
             raise
