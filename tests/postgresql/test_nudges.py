@@ -86,9 +86,9 @@ async def test_a_gateway_over_postgresql_is_told(url: str, writer: SqlStore, mon
     await add_change(writer, "key1")
     gateway = await open_gateway({"secrets": {"pepper": "env:PEPPER"}, "store": {"url": "env:STORE"}})
     try:
-        assert gateway._changes.revision == 1
+        assert gateway.changes.revision == 1
         await add_change(writer, "key1")
-        await until(lambda: gateway._changes.revision == 2)
+        await until(lambda: gateway.changes.revision == 2)
     finally:
         await gateway.close()
 
