@@ -6,14 +6,23 @@ A transaction writes beside what readers see and takes its place at the end, so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
+from gateway_auth.adapters.memory_records import (
+    MemoryAdmins,
+    MemoryApps,
+    MemoryCreations,
+    MemoryKeys,
+    MemoryRevocations,
+    R,
+    Recorded,
+)
 from gateway_auth.adapters.memory_usage import MemoryUsage
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import (
     GENESIS,
     AuditEvent,
@@ -24,100 +33,12 @@ from gateway_auth.core.audit import (
     SealedRecord,
     seal,
 )
-from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
-from gateway_auth.core.token import Revocation
+from gateway_auth.core.creations import Creation
+from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.ports import Change, ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 MAX_BATCH = 1000
-
-R = TypeVar("R", bound=AppRecord | KeyRecord)
-
-Recorded = tuple[int, Revocation]
-
-
-class _Staged(Generic[R]):
-    """Records as one transaction sees them: what it wrote over what is there. None stands for deleted."""
-
-    def __init__(self, there: Mapping[str, R]) -> None:
-        self._there = there
-        self.written: dict[str, R | None] = {}
-
-    async def get(self, object_id: str) -> R | None:
-        if object_id in self.written:
-            return self.written[object_id]
-        return self._there.get(object_id)
-
-    async def save(self, record: R) -> None:
-        self.written[record.id] = record
-
-    async def delete(self, object_id: str) -> None:
-        self.written[object_id] = None
-
-    def _after(self, after: str) -> Iterator[R]:
-        for object_id in sorted(self._there.keys() | self.written.keys()):
-            record = self.written[object_id] if object_id in self.written else self._there[object_id]
-            if object_id > after and record is not None:
-                yield record
-
-
-class MemoryApps(_Staged[AppRecord]):
-    """ports.Apps."""
-
-    async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]:
-        """Apps in order of id."""
-        return list(islice(self._after(after), limit))
-
-
-class MemoryKeys(_Staged[KeyRecord]):
-    """ports.Keys."""
-
-    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
-        """Keys in order of id, of one app or of all."""
-        chosen = (key for key in self._after(after) if app_id is None or key.app_id == app_id)
-        return list(islice(chosen, limit))
-
-    async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
-        """Those of the app that go on working; counting ends at `at_most`."""
-        chosen = (key for key in self._active(now) if key.app_id == app_id and key.retires_at is None)
-        return sum(1 for _ in islice(chosen, at_most))
-
-    async def unused(self, *, since: float, now: float, limit: int, after: str = "") -> Sequence[KeyRecord]:
-        """Active, and neither used nor created since."""
-        chosen = (key for key in self._active(now, after) if (key.last_used_at or key.created_at) < since)
-        return list(islice(chosen, limit))
-
-    async def due(
-        self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
-    ) -> Sequence[KeyRecord]:
-        """Active, not rotated, and old or about to expire."""
-        chosen = (
-            key
-            for key in self._active(now, after)
-            if key.retires_at is None
-            and (key.created_at < created_before or (key.expires_at is not None and key.expires_at < ends_before))
-        )
-        return list(islice(chosen, limit))
-
-    def _active(self, now: float, after: str = "") -> Iterator[KeyRecord]:
-        return (key for key in self._after(after) if status_at(key, now) == "active")
-
-
-class MemoryRevocations:
-    """ports.Revocations. `kept` is what there is after the transaction, each with the revision it was recorded as."""
-
-    def __init__(self, there: Iterable[Recorded]) -> None:
-        self.kept = list(there)
-
-    async def save(self, revocation: Revocation, revision: int) -> None:
-        """Add one, recorded as this revision."""
-        self.kept.append((revision, revocation))
-
-    async def prune(self, before: float) -> int:
-        """Forget those that ended before a time; returns how many."""
-        count = len(self.kept)
-        self.kept = [(revision, entry) for revision, entry in self.kept if entry.expires_at >= before]
-        return count - len(self.kept)
 
 
 class MemoryAudit:
@@ -150,11 +71,15 @@ class MemoryTransaction:
         apps: Mapping[str, AppRecord],
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
+        admins: Mapping[str, AdminRecord],
+        creations: Iterable[Creation],
         revision: int,
         records: Sequence[SealedRecord],
     ) -> None:
         self.apps = MemoryApps(apps)
-        self.keys = MemoryKeys(keys)
+        self.keys = MemoryKeys(keys, self.apps)
+        self.admins = MemoryAdmins(admins)
+        self.creations = MemoryCreations(creations)
         self.revocations = MemoryRevocations(revocations)
         self.audit = MemoryAudit(records)
         self.audit_head = _head_of(records)
@@ -165,8 +90,8 @@ class MemoryTransaction:
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
-        if event.object_kind == "store":
-            raise ValueError("the store is nothing that workers remember; witness the event")
+        if event.object_kind == "store" or event.object_kind == "admin":
+            raise ValueError(f"{event.object_kind}: nothing that workers remember; witness the event")
         self._revision += 1
         self.changes.append((event.at, Change(self._revision, event.object_kind, event.object_id)))
         await self.witness(event)
@@ -193,6 +118,8 @@ class MemoryRegistry:
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
+        self._admins: dict[str, AdminRecord] = {}
+        self._creations: list[Creation] = []
         self._usage = MemoryUsage()
         self._pruned = 0
         self._turn = asyncio.Lock()
@@ -236,7 +163,8 @@ class MemoryRegistry:
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """How much keys were used, oldest first."""
-        return self._usage.sums(question, {key.id: key.app_id for key in self._keys.values()})
+        app_of = {key.id: key.app_id for key in self._keys.values()}
+        return self._usage.sums(question, app_of, {app.id: app.owner for app in self._apps.values()})
 
     async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
@@ -252,17 +180,23 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(dict(self._apps), dict(self._keys), self._revocations, 0, tuple(self.records))
+        apps, keys, admins = dict(self._apps), dict(self._keys), dict(self._admins)
+        yield MemoryTransaction(apps, keys, self._revocations, admins, self._creations, 0, tuple(self.records))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for other writers of this process."""
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
-            transaction = MemoryTransaction(self._apps, self._keys, self._revocations, len(self._changes), self.records)
+            transaction = MemoryTransaction(
+                self._apps, self._keys, self._revocations, self._admins, self._creations,
+                len(self._changes), self.records,
+            )  # fmt: skip
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
+            _put(transaction.admins.written, self._admins)
+            self._creations = transaction.creations.kept
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
             self.records.extend(transaction.records)

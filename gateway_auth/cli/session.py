@@ -40,6 +40,7 @@ class Session:
     def __init__(self, configuration: Configuration, store: SqlStore) -> None:
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
+        from gateway_auth.lifecycle.admins import ManageAdmins
         from gateway_auth.lifecycle.apps import ManageApps
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
@@ -69,6 +70,7 @@ class Session:
         )
         self.usage = ReviewUsage(store, clock)
         self.key_format = rules.key_format
+        self.admins = ManageAdmins(registry, clock, random, configuration.peppers)
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))
 

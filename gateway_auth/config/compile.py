@@ -54,6 +54,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         encryption_key=keyring.encryption_key,
         listen=parse_listen(gateway.listen),
         admin_listen=parse_listen(gateway.admin_listen),
+        admin_hosts=frozenset((*gateway.admin_hosts, parse_listen(gateway.admin_listen)[0].lower())),
         workers=gateway.workers,
         default_upstream=gateway.upstream,
         store_url=absolute_store_url(store.url, source.folder),

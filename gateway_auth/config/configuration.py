@@ -74,6 +74,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     encryption_key: Secret | None = None
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    admin_hosts: frozenset[str] = frozenset()
     workers: int = 1
     default_upstream: str | None = None
     store_url: str

@@ -14,6 +14,7 @@ from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
+    HostName,
     KeyHeader,
     Listen,
     Prefix,
@@ -67,6 +68,12 @@ class GatewayTable(Table):
     admin_listen: Listen = Field(
         default="127.0.0.1:8081",
         description="Where admin API, portal and metrics are served; never on `listen`.",
+    )
+    admin_hosts: list[HostName] = Field(
+        default=[],
+        description="Names the admin plane may be called by, besides addresses, `localhost` and the host of "
+        "`admin_listen`.",
+        examples=[["gateway-admin.internal"]],
     )
     workers: int = Field(
         default=1,

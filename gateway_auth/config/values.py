@@ -130,6 +130,13 @@ def check_issuer(text: str) -> str:
     return text
 
 
+def check_host_name(text: str) -> str:
+    """A name a server is called by, as it stands in Host, without a port."""
+    if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", text):
+        raise ValueError('is not a host name in small letters; write for example "gateway-admin.internal"')
+    return text
+
+
 def without_repeats(values: list[str]) -> list[str]:
     """The list, when nothing stands in it twice."""
     repeated = sorted({value for value in values if values.count(value) > 1})
@@ -165,4 +172,5 @@ Reference = Annotated[str, _checked(check_reference)]
 DemandedScope = Annotated[str, _checked(parse_demanded)]
 GrantedScope = Annotated[str, _checked(parse_granted)]
 Role = Annotated[str, _checked(parse_role)]
+HostName = Annotated[str, _checked(check_host_name)]
 Text = Annotated[str, Field(min_length=1, max_length=512)]

@@ -56,14 +56,14 @@ class KeyFormat:
         """The key made of the two numbers, each uniform below `KEY_IDS` and `SECRETS`."""
         if environment not in ENVIRONMENTS:
             raise ValueError(f'"{environment[:32]}" is not an environment; use "live" or "test"')
-        key_id = _base62(id_number, KEY_ID_LENGTH)
-        body = f"{self.prefix}_{environment}_{key_id}_{_base62(secret_number, SECRET_LENGTH)}"
-        return MintedKey(body + _checksum(body.encode()), key_id)
+        key_id = base62(id_number, KEY_ID_LENGTH)
+        body = f"{self.prefix}_{environment}_{key_id}_{base62(secret_number, SECRET_LENGTH)}"
+        return MintedKey(body + checksum(body.encode()), key_id)
 
     def parse_key_id(self, presented: bytes) -> str | None:
         """The key id of a well-formed key with a right checksum, else None. Exact bytes: nothing is trimmed."""
         match = self._pattern.fullmatch(presented)
-        if match is None or _checksum(presented[:-CHECKSUM_LENGTH]).encode() != presented[-CHECKSUM_LENGTH:]:
+        if match is None or checksum(presented[:-CHECKSUM_LENGTH]).encode() != presented[-CHECKSUM_LENGTH:]:
             return None
         return match.group(1).decode("ascii")
 
@@ -77,7 +77,8 @@ class KeyFormat:
         return self._look_alike.sub(lambda match: match.group(0)[: self.id_end] + b"_[redacted]", text)
 
 
-def _base62(number: int, width: int) -> str:
+def base62(number: int, width: int) -> str:
+    """A number as so many digits."""
     digits = []
     for _ in range(width):
         number, digit = divmod(number, 62)
@@ -85,5 +86,6 @@ def _base62(number: int, width: int) -> str:
     return "".join(reversed(digits))
 
 
-def _checksum(body: bytes) -> str:
-    return _base62(crc32(body), CHECKSUM_LENGTH)
+def checksum(body: bytes) -> str:
+    """What stands at the end of a text of ours that begins so."""
+    return base62(crc32(body), CHECKSUM_LENGTH)
