@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,22 +27,26 @@ def build_admin_app(plane: AdminPlane, *, more: Sequence[BaseRoute] = ()) -> Fro
     """All of it, over what is open already. `more` are routes beside the API, such as those of a portal."""
     counts = Counts()
     watching = Watching(plane, counts)
-    document = json.dumps(openapi_document(OPERATIONS)).encode()
-
-    async def openapi(_: Request) -> Response:
-        return Response(document, 200, media_type="application/json")
-
     routes: list[BaseRoute] = [
         Route("/healthz", watching.alive, methods=["GET"]),
         Route("/readyz", watching.ready, methods=["GET"]),
         Route("/metrics", watching.metrics, methods=["GET"]),
-        Route("/openapi.json", openapi, methods=["GET"]),
+        Route("/openapi.json", _openapi, methods=["GET"]),
         *_by_path(plane),
         *more,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
     return Front(app, plane.hosts, counts)
+
+
+async def _openapi(_: Request) -> Response:
+    return Response(_document(), 200, media_type="application/json")
+
+
+@cache
+def _document() -> bytes:
+    return json.dumps(openapi_document(OPERATIONS)).encode()
 
 
 def _by_path(plane: AdminPlane) -> list[BaseRoute]:

@@ -100,7 +100,7 @@ def _parameters(operation: Operation) -> Iterator[Document]:
 def _answer(operation: Operation) -> Document:
     if operation.answer is None:
         return {"description": "Done."}
-    headers = _LISTED if "limit" in operation.query.model_fields else _TAGGED if operation.has_object else {}
+    headers = _LISTED if "cursor" in operation.query.model_fields else _TAGGED if operation.has_object else {}
     return {
         "description": "Done.",
         "headers": headers,

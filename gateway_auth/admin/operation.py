@@ -61,7 +61,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     def refusals(self) -> tuple[int, ...]:
         """Every status a refusal can have."""
         found = {400, 401, 403, 414, 421, 422, 429, 431, 500, 503}
-        if self.has_object or self.creates:
+        names = {*self.query.model_fields, *(self.body.model_fields if self.body is not None else ())}
+        if self.has_object or "app_id" in names:
             found.add(404)
         if self.body is not None:
             found |= {408, 413, 415}

@@ -98,7 +98,11 @@ class OperationEndpoint:
         place = None if address is None else format_address(address)
         found = await admission.admit(token, request_id=request_id, address=place)
         if isinstance(found, Refused):
-            await admission.note_refused(found, request_id=request_id, address=place)
+            try:
+                await admission.note_refused(found, request_id=request_id, address=place)
+            except StoreError as error:
+                # It is refused all the same, and nothing was changed that has to be in the audit.
+                logger.error("%s: a refused token is not in the audit: %s", request_id, error)
             raise Refusal("credential_disabled" if found.why == "disabled" else "invalid_credential")
         return found
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from gateway_auth.config.addresses import check_store_url, parse_listen, parse_upstream
 from gateway_auth.config.header_names import check_address_header, check_key_header, check_stripped
 from gateway_auth.config.secret import check_reference
+from gateway_auth.core.admins import PREFIX as ADMIN_PREFIX
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.network import UNIX_PEER, AddressSet
 from gateway_auth.core.rates import parse_rate
@@ -71,6 +72,8 @@ def check_rate(text: str) -> str:
 
 def check_prefix(text: str) -> str:
     """What every API key begins with."""
+    if text == ADMIN_PREFIX:
+        raise ValueError("is what admin tokens begin with; keys need another prefix")
     KeyFormat(text)
     return text
 

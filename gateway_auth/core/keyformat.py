@@ -20,6 +20,7 @@ SECRETS = 62**SECRET_LENGTH
 """How many key ids and secrets there are: callers draw both numbers below these from the system's CSPRNG."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ADMIN_TOKEN = re.compile(rb"(gwadm_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
 _PREFIX = re.compile(r"[a-z][a-z0-9]{1,15}")
 
 
@@ -73,8 +74,9 @@ class KeyFormat:
         return match.group(1).decode("ascii") if match else None
 
     def redact(self, text: bytes) -> bytes:
-        """`text` with the secret of everything that looks like a key replaced, its key id kept."""
-        return self._look_alike.sub(lambda match: match.group(0)[: self.id_end] + b"_[redacted]", text)
+        """`text` with the secret of everything that looks like a key or an admin token replaced, its id kept."""
+        redacted = self._look_alike.sub(lambda match: match.group(0)[: self.id_end] + b"_[redacted]", text)
+        return _ADMIN_TOKEN.sub(rb"\1_[redacted]", redacted)
 
 
 def base62(number: int, width: int) -> str:

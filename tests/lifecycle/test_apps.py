@@ -25,7 +25,7 @@ async def test_a_created_app_has_its_fields_and_an_id_of_its_own(world: World) -
         "plan": "free",
         "status": "active",
         "created_at": "2027-01-15T08:00:00Z",
-        "created_by": ACTOR,
+        "created_by": str(ACTOR),
     }
     assert await world.apps.get(app.id) == app
 

@@ -66,7 +66,7 @@ async def test_every_public_field_is_shown_and_nothing_else(world: World, app: A
         "allow_ios": ["com.example.App"],
         "allow_requests": ["GET /v1/orders/*"],
         "created_at": "2027-01-15T08:00:00Z",
-        "created_by": ACTOR,
+        "created_by": str(ACTOR),
         "last_used_at": None,
         "last_used_address": None,
         "rotated_from": None,
