@@ -115,7 +115,7 @@ class AdminWorld:
             content = json.dumps(body).encode()
         if content is not None:
             given.setdefault("content-type", "application/json")
-        lines = [(name, value.encode("latin-1")) for name, value in given.items()]
+        lines = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
         return await self.client.request(method, path, content=content, headers=lines, params=params)
 
     async def actions(self) -> list[tuple[str, str, str]]:

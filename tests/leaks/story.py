@@ -97,9 +97,12 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("keys", "delete", ids["deleted"], "--yes", "--json"), ("store", "upgrade", "--json"),
         ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
         ("keys", "update", ids["good"], "--name", "n"),
+        ("admins", "create", "ann", "--role", "operator", "--may-grant-scope", "orders:*"), ("admins", "rotate", "ann"),
+        ("admins", "disable", "ann", "--json"), ("admins", "enable", "ann"),
     ]  # fmt: skip
     views: list[tuple[str, ...]] = [
         ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
+        ("admins", "list"),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
         ("config", "explain", "GET", "/v1/orders/1"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
