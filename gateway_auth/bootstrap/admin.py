@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from gateway_auth.adapters.sql import SqlStore
@@ -13,6 +14,8 @@ from gateway_auth.core.audit import AuditHead
 from gateway_auth.errors import StoreError
 from gateway_auth.lifecycle.workplace import Tools
 from gateway_auth.ports import AuditedSnapshot, Registry, Transaction
+
+LOOK_SECONDS = 1.0
 
 
 class TellingRegistry:
@@ -42,6 +45,8 @@ class AdminParts:
     def __init__(self, configuration: Configuration) -> None:
         """Raises ConfigError for a store that cannot be."""
         self.configuration = configuration
+        self._health: asyncio.Future[Mapping[str, str]] | None = None
+        self._looked_at = 0.0
         self.store = SqlStore(configuration.store_url)
         rules = configuration.rules
         self.tools = Tools(
@@ -57,8 +62,15 @@ class AdminParts:
             issuers=rules.issuers,
         )
 
-    async def health(self) -> dict[str, str]:
-        """Whether store and Redis can be reached now."""
+    async def health(self) -> Mapping[str, str]:
+        """Whether store and Redis can be reached. Asked at most once a second, however often somebody wants to know."""
+        now = self.tools.clock.monotonic()
+        if self._health is None or now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._health = asyncio.ensure_future(self._look())
+        return await asyncio.shield(self._health)
+
+    async def _look(self) -> Mapping[str, str]:
         states = {"store": "ok"}
         try:
             await self.store.current_revision()

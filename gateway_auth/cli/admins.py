@@ -21,6 +21,18 @@ admins = typer.Typer(help="Admins: who may use the admin plane, and as what.", n
 
 _COLUMNS = ("id", "name", "role", "status", "may_grant_scopes", "may_grant_roles", "created_at")
 
+MayGrantScopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--may-grant-scope",
+        metavar="SCOPE",
+        help="What keys it makes may do at most; may be repeated. Without any: everything, a developer's nothing.",
+    ),
+]
+MayGrantRoles = Annotated[
+    list[str] | None,
+    typer.Option("--may-grant-role", metavar="ROLE", help="Which roles they may have; may be repeated."),
+]
 Named = Annotated[str, typer.Argument(metavar="NAME", help="The admin's name or id.")]
 
 
@@ -36,17 +48,8 @@ def create(
             help="All; apps and keys; reading only; apps of its own and their keys.",
         ),
     ],
-    may_grant_scopes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--may-grant-scope", metavar="SCOPE",
-            help="What keys it makes may do at most; may be repeated. Without any: everything, a developer's nothing.",
-        ),
-    ] = None,
-    may_grant_roles: Annotated[
-        list[str] | None,
-        typer.Option("--may-grant-role", metavar="ROLE", help="Which roles they may have; may be repeated."),
-    ] = None,
+    may_grant_scopes: MayGrantScopes = None,
+    may_grant_roles: MayGrantRoles = None,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -58,6 +61,28 @@ def create(
         ),
     )
     _tell_issued(issued, as_json)
+
+
+@admins.command()
+def update(
+    admin: Named,
+    role: Annotated[
+        str | None, typer.Option(metavar="admin|operator|auditor|developer", help="What it may do from now on.")
+    ] = None,
+    may_grant_scopes: MayGrantScopes = None,
+    may_grant_roles: MayGrantRoles = None,
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """Change an admin's role, or what keys it makes may do. Bounds that are given replace those there were."""
+    _change(
+        config,
+        lambda session: session.admins.update(
+            session.actor, admin, role, may_grant_scopes or None, may_grant_roles or None
+        ),
+        "updated",
+        as_json,
+    )
 
 
 @admins.command("list")

@@ -15,7 +15,7 @@ from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.errors import Conflict, InvalidInput, NotFound
 from gateway_auth.lifecycle.events import admin_event
 from gateway_auth.lifecycle.input import MAX_PAGE, check_roles, check_scopes, check_text
-from gateway_auth.ports import AdminReader, Clock, Random, Registry
+from gateway_auth.ports import AdminReader, Clock, Random, Registry, Transaction
 
 
 class IssuedToken(Struct, frozen=True):
@@ -85,6 +85,24 @@ class ManageAdmins:
                 return
             after = page[-1].id
 
+    async def update(
+        self,
+        actor: Actor,
+        named: str,
+        role: str | None = None,
+        may_grant_scopes: Iterable[str] | None = None,
+        may_grant_roles: Iterable[str] | None = None,
+    ) -> AdminRecord:
+        """Another role, other bounds. Bounds that are not given stay; who becomes a developer has some at any rate."""
+        async with self._registry.transaction() as transaction:
+            before = await _existing_admin(transaction.admins, named)
+            new_role = before.role if role is None else _check_role(role)
+            bounds = before.may_grant_scopes, before.may_grant_roles
+            if may_grant_scopes is not None or may_grant_roles is not None or None in bounds:
+                bounds = _bounds(new_role, may_grant_scopes, may_grant_roles)
+            after = replace(before, role=new_role, may_grant_scopes=bounds[0], may_grant_roles=bounds[1])
+            return await self._save(transaction, actor, "update", before, after)
+
     async def disable(self, actor: Actor, named: str) -> AdminRecord:
         """Refuse its token from the next request on. Nothing happens to one that is disabled."""
         return await self._set_status(actor, "disable", named, "disabled")
@@ -112,10 +130,14 @@ class ManageAdmins:
     ) -> AdminRecord:
         async with self._registry.transaction() as transaction:
             before = await _existing_admin(transaction.admins, named)
-            after = replace(before, status=status)
-            if after != before:
-                await transaction.admins.save(after)
-                await transaction.witness(admin_event(self._clock.now(), actor, action, before, after))
+            return await self._save(transaction, actor, action, before, replace(before, status=status))
+
+    async def _save(
+        self, transaction: Transaction, actor: Actor, action: str, before: AdminRecord, after: AdminRecord
+    ) -> AdminRecord:
+        if after != before:
+            await transaction.admins.save(after)
+            await transaction.witness(admin_event(self._clock.now(), actor, action, before, after))
         return after
 
 

@@ -105,3 +105,26 @@ def test_doctor_says_which_tokens_no_pepper_verifies(workspace: Workspace) -> No
     pepper = workspace.directory / "secrets" / "pepper"
     pepper.write_text(pepper.read_text("ascii")[::-1], "ascii")
     assert "1 admins have tokens of a pepper not configured" in workspace.call("doctor").out
+
+
+def test_update_changes_role_and_bounds_and_leaves_the_token(workspace: Workspace) -> None:
+    created = workspace.call("admins", "create", "ann", "--role", "admin", "--json").json
+    bounds, ids = [], set()
+    for options in (
+        ("--role", "operator"), ("--may-grant-scope", "a", "--may-grant-scope", "b:*"), ("--role", "admin"),
+        ("--may-grant-role", "reader"), ("--role", "developer"),
+    ):  # fmt: skip
+        changed = workspace.call("admins", "update", "ann", *options, "--json").json
+        ids.add(changed["id"])
+        bounds.append((changed["role"], changed["may_grant_scopes"], changed["may_grant_roles"]))
+    assert bounds == [
+        ("operator", None, None), ("operator", ["a", "b:*"], []), ("admin", ["a", "b:*"], []),
+        ("admin", [], ["reader"]), ("developer", [], ["reader"]),
+    ]  # fmt: skip
+    assert ids == {created["id"]}
+
+
+def test_who_becomes_a_developer_hands_on_nothing_more(workspace: Workspace) -> None:
+    workspace.call("admins", "create", "ann", "--role", "operator")
+    changed = workspace.call("admins", "update", "ann", "--role", "developer", "--json").json
+    assert (changed["may_grant_scopes"], changed["may_grant_roles"]) == ([], [])

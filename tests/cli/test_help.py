@@ -19,7 +19,7 @@ COMMANDS = {
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
     "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify",
-    "admins create", "admins list", "admins disable", "admins enable", "admins rotate",
+    "admins create", "admins update", "admins list", "admins disable", "admins enable", "admins rotate",
     "tokens revoke", "tokens inspect",
     "config check", "config explain", "config schema", "store upgrade",
 }  # fmt: skip

@@ -98,6 +98,7 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
         ("keys", "update", ids["good"], "--name", "n"),
         ("admins", "create", "ann", "--role", "operator", "--may-grant-scope", "orders:*"), ("admins", "rotate", "ann"),
+        ("admins", "update", "ann", "--role", "auditor"),
         ("admins", "disable", "ann", "--json"), ("admins", "enable", "ann"),
     ]  # fmt: skip
     views: list[tuple[str, ...]] = [
