@@ -10,6 +10,7 @@ from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
 from gateway_auth.config import Configuration, load
+from gateway_auth.core.actor import Actor
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
@@ -19,7 +20,7 @@ PEPPER = b"Jr4ZbLq7Wd0xVnT9KfEy2uHs6mCa8PoG1iXv5NtB"
 PATH = "/v1/orders/42"
 REFERRER = "https://app.example.com/console/orders"
 BODY = b'{"id":"42","item":"tea"}'
-ACTOR = "benchmark"
+ACTOR = Actor(kind="system", name="benchmark")
 
 DEMANDING: dict[str, object] = {
     "id": "orders-read",
