@@ -8,8 +8,11 @@ GatewayAuthError
 ├── IssuerUnavailable      the keys or the introspection of an issuer cannot be had, and nothing kept may stand in
 ├── RedisUnavailable       Redis did not answer as needed, and whether it did what was asked is unknown
 ├── LifecycleError         a management change was refused
-│   ├── NotFound           no such app or key
+│   ├── NotFound           no such app, key or admin
 │   ├── Conflict           the object's state forbids it
+│   ├── Forbidden          who asks may not do this
+│   ├── Outdated           the object is not any more what who asks has seen
+│   ├── RepeatedOtherwise  an idempotency key comes again with another request
 │   ├── InvalidInput       a field has an unusable value
 │   └── HandoverFailed     a new key did not reach whatever hands it out
 ├── BodyTooLarge           a request body passed the configured cap while it was read
@@ -79,11 +82,23 @@ class LifecycleError(GatewayAuthError):
 
 
 class NotFound(LifecycleError):
-    """No such app or key."""
+    """No such app, key or admin, or none that who asks may know of."""
 
 
 class Conflict(LifecycleError):
     """The state of the object forbids the change."""
+
+
+class Forbidden(LifecycleError):
+    """Who asks may not do this, whatever the object."""
+
+
+class Outdated(LifecycleError):
+    """The change was asked for on the condition that nobody else has changed the object, and somebody has."""
+
+
+class RepeatedOtherwise(LifecycleError):
+    """An idempotency key comes again, with another request than the first time."""
 
 
 class InvalidInput(LifecycleError):

@@ -11,22 +11,25 @@ from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
-from gateway_auth.adapters.memory_tables import (
+from gateway_auth.adapters.memory_audit import MemoryAudit, head_of
+from gateway_auth.adapters.memory_imported import MemoryImported
+from gateway_auth.adapters.memory_records import (
+    MemoryAdmins,
     MemoryApps,
-    MemoryAudit,
-    MemoryImported,
+    MemoryCreations,
     MemoryKeys,
     MemoryRevocations,
     R,
     Recorded,
-    head_of,
 )
 from gateway_auth.adapters.memory_usage import MemoryUsage
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import (
     AuditEvent,
     SealedRecord,
     seal,
 )
+from gateway_auth.core.creations import Creation
 from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
@@ -44,12 +47,16 @@ class MemoryTransaction:
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
         imported: Mapping[str, ImportedKey],
+        admins: Mapping[str, AdminRecord],
+        creations: Iterable[Creation],
         revision: int,
         records: Sequence[SealedRecord],
     ) -> None:
         self.apps = MemoryApps(apps)
-        self.keys = MemoryKeys(keys)
+        self.keys = MemoryKeys(keys, self.apps)
         self.imported = MemoryImported(imported, self.keys)
+        self.admins = MemoryAdmins(admins)
+        self.creations = MemoryCreations(creations)
         self.revocations = MemoryRevocations(revocations)
         self.audit = MemoryAudit(records)
         self.audit_head = head_of(records)
@@ -60,8 +67,8 @@ class MemoryTransaction:
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
-        if event.object_kind == "store":
-            raise ValueError("the store is nothing that workers remember; witness the event")
+        if event.object_kind == "store" or event.object_kind == "admin":
+            raise ValueError(f"{event.object_kind}: nothing that workers remember; witness the event")
         self._revision += 1
         self.changes.append((event.at, Change(self._revision, event.object_kind, event.object_id)))
         await self.witness(event)
@@ -88,6 +95,8 @@ class MemoryRegistry:
         self._apps: dict[str, AppRecord] = {}
         self._keys: dict[str, KeyRecord] = {}
         self._revocations: list[Recorded] = []
+        self._admins: dict[str, AdminRecord] = {}
+        self._creations: list[Creation] = []
         self._usage = MemoryUsage()
         self._imported: dict[str, ImportedKey] = {}
         self._pruned = 0
@@ -132,7 +141,8 @@ class MemoryRegistry:
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """How much keys were used, oldest first."""
-        return self._usage.sums(question, {key.id: key.app_id for key in self._keys.values()})
+        app_of = {key.id: key.app_id for key in self._keys.values()}
+        return self._usage.sums(question, app_of, {app.id: app.owner for app in self._apps.values()})
 
     async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
@@ -158,9 +168,9 @@ class MemoryRegistry:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
-        yield MemoryTransaction(
-            dict(self._apps), dict(self._keys), self._revocations, dict(self._imported), 0, tuple(self.records)
-        )
+        apps, keys, admins = dict(self._apps), dict(self._keys), dict(self._admins)
+        imported, records = dict(self._imported), tuple(self.records)
+        yield MemoryTransaction(apps, keys, self._revocations, imported, admins, self._creations, 0, records)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
@@ -168,11 +178,14 @@ class MemoryRegistry:
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
             transaction = MemoryTransaction(
-                self._apps, self._keys, self._revocations, self._imported, len(self._changes), self.records
-            )
+                self._apps, self._keys, self._revocations, self._imported, self._admins, self._creations,
+                len(self._changes), self.records,
+            )  # fmt: skip
             yield transaction
             _put(transaction.apps.written, self._apps)
             _put(transaction.keys.written, self._keys)
+            _put(transaction.admins.written, self._admins)
+            self._creations = transaction.creations.kept
             self._imported |= transaction.imported.written
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)

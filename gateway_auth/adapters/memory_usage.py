@@ -23,12 +23,19 @@ class MemoryUsage:
         for mark, count in batch.counts.items():
             self._counts[(batch.at, *mark)] += count
 
-    def sums(self, question: UsageQuestion, app_of: Mapping[str, str]) -> Sequence[UsageRow]:
-        """Oldest first. `app_of` tells which app a key is of."""
+    def sums(
+        self, question: UsageQuestion, app_of: Mapping[str, str], owner_of: Mapping[str, str]
+    ) -> Sequence[UsageRow]:
+        """Oldest first. `app_of` tells which app a key is of, `owner_of` which owner an app."""
         sums: Counter[_Bucket] = Counter()
         for (at, key_id, route, status_class), count in self._counts.items():
-            is_of_app = question.app_id is None or app_of.get(key_id) == question.app_id
-            if question.since <= at < question.until and question.key_id in (None, key_id) and is_of_app:
+            app_id = app_of.get(key_id)
+            is_asked_for = (
+                question.key_id in (None, key_id)
+                and question.app_id in (None, app_id)
+                and question.owner in (None, owner_of.get(app_id or ""))
+            )
+            if question.since <= at < question.until and is_asked_for:
                 sums[(at - at % question.bucket_seconds, key_id, route, status_class)] += count
         return [UsageRow(*bucket, count) for bucket, count in sorted(sums.items())][: question.limit]
 

@@ -200,3 +200,16 @@ async def tell(settings: RedisSettings) -> None:
         logger.warning("Redis did not answer in time: workers were not told of the change and notice it in a second")
     finally:
         await redis.close()
+
+
+async def answers(settings: RedisSettings) -> bool:
+    """Whether Redis says anything now. Never raises, and returns within `PUBLISH_SECONDS`."""
+    redis = RedisConnection(settings.url, timeout_seconds=settings.timeout_seconds)
+    try:
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await redis.run_on(None, ("PING",))
+    except (TimeoutError, RedisUnavailable):
+        return False
+    finally:
+        await redis.close()
+    return True

@@ -81,5 +81,15 @@ async def tell_of_change(settings: RedisSettings) -> None:
         return
 
 
+async def is_redis_there(settings: RedisSettings) -> bool:
+    """Whether Redis answers now. Never raises."""
+    try:
+        from gateway_auth.bootstrap.redis import answers
+
+        return await answers(settings)
+    except (ImportError, ConfigError):
+        return False
+
+
 def _needs_libraries(error: ImportError) -> ConfigError:
     return ConfigError(f"[redis] needs more libraries: pip install 'gateway-auth[redis]' ({error})")

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from gateway_auth import __version__
+from gateway_auth.cli.admin import admin
+from gateway_auth.cli.admins import admins
 from gateway_auth.cli.apps import apps
 from gateway_auth.cli.audit import audit
 from gateway_auth.cli.config import configuration
@@ -51,6 +53,7 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 @tokens.callback()
 @webhooks.callback()
 @audit.callback()
+@admins.callback()
 @configuration.callback()
 @store.callback()
 def in_group(config: Config = "") -> None:
@@ -58,13 +61,14 @@ def in_group(config: Config = "") -> None:
 
 
 # In the order one meets them.
-for command in (init, demo, serve, doctor):
+for command in (init, demo, serve, admin, doctor):
     app.command()(command)
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(audit, name="audit")
+app.add_typer(admins, name="admins")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")
 app.command()(scan)

@@ -26,6 +26,7 @@ class Census(Struct):
     newest: int = 0
     unverifiable: int = 0
     outdated: int = 0
+    shut_out: int = 0
     unknown_plans: Counter[str] = field(default_factory=Counter)
 
 
@@ -59,6 +60,8 @@ async def _count(session: Session, configuration: Configuration, pepper_ids: fro
         if key.status != "revoked":
             census.unverifiable += key.pepper_id not in pepper_ids
             census.outdated += key.pepper_id != configuration.peppers.current_id
+    async for admin in session.admins.iterate():
+        census.shut_out += admin.status == "active" and admin.pepper_id not in pepper_ids
     return census
 
 
@@ -67,6 +70,9 @@ def _about_census(census: Census) -> Iterator[Check]:
     if census.unverifiable:
         advice = "name it in secrets.previous_peppers, or replace the keys"
         yield Check("peppers", "failed", f"{census.unverifiable} keys were made with a pepper not configured: {advice}")
+    if census.shut_out:
+        advice = "name it in secrets.previous_peppers, or give them new tokens with `admins rotate`"
+        yield Check("peppers", "failed", f"{census.shut_out} admins have tokens of a pepper not configured: {advice}")
     previous = census.outdated - census.unverifiable
     if previous:
         yield Check("peppers", "warning", f"{previous} keys still need a previous pepper; keep it until they were used")

@@ -1,4 +1,4 @@
-"""The standalone proxy: the middleware around the proxy, from one configuration. Knows no server."""
+"""What is served, from one configuration: the middleware around the proxy; the admin plane. Knows no server."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
+from gateway_auth.bootstrap.admin import AdminParts
 from gateway_auth.bootstrap.shared import refuse_unusable
 from gateway_auth.cli.probes import alive, probe
 from gateway_auth.cli.reserved import Reserved
 from gateway_auth.cli.snapshots import Reporting
 from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
+from gateway_auth.engine.brake import Brake
 from gateway_auth.errors import ConfigError, Problem
 from gateway_auth.forward_auth import Answering, ForwardAuth
+from gateway_auth.lifecycle.admission import Admission
 from gateway_auth.proxy import ProxyApp
 
 
@@ -46,6 +49,26 @@ def build_proxy(configuration: Configuration) -> ProxyApp:
 def _forwards(configuration: Configuration) -> bool:
     """Whether any request has somewhere to go; where only another proxy asks, none needs to."""
     return configuration.default_upstream is not None or any(policy.upstream for policy in configuration.rules.policies)
+
+
+def build_admin(parts: AdminParts) -> ASGIApp:
+    """The admin plane over what is open."""
+    from gateway_auth.admin import build_admin_app
+    from gateway_auth.admin.plane import AdminPlane
+
+    configuration = parts.configuration
+    tools = parts.tools
+    return build_admin_app(
+        AdminPlane(
+            tools=tools,
+            admission=Admission(tools.registry, tools.peppers, tools.clock),
+            brake=Brake(configuration.rules.brake, tools.clock),
+            health=parts.health,
+            audit_head=parts.audit_head,
+            hosts=configuration.admin_hosts,
+            realm=configuration.rules.realm,
+        )
+    )
 
 
 def refuse_unservable(configuration: Configuration) -> None:

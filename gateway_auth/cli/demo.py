@@ -29,7 +29,7 @@ def demo(
     ] = None,
     admin_port: Annotated[
         int,
-        typer.Option(min=0, max=65535, metavar="PORT", help="For the admin plane, which this version does not have."),
+        typer.Option(min=0, max=65535, metavar="PORT", help="For the admin plane; 0 takes a free port."),
     ] = ADMIN_PORT,
     data_dir: Annotated[
         Path | None,
@@ -49,6 +49,9 @@ def demo(
         admin_port = chosen + 1 if chosen < 65535 else chosen - 1
     chosen = chosen or free_port()
     refuse_taken("127.0.0.1", chosen)
+    if not check:
+        admin_port = admin_port or free_port()
+        refuse_taken("127.0.0.1", admin_port)
     with _directory(data_dir) as directory:
         configuration = _prepare(directory, chosen, admin_port)
         raise typer.Exit(asyncio.run(_show(configuration, directory, is_kept=data_dir is not None, check=check)))
@@ -86,30 +89,32 @@ def _prepare(directory: Path, port: int, admin_port: int) -> Configuration:
 async def _show(configuration: Configuration, directory: Path, *, is_kept: bool, check: bool) -> int:
     import asyncio
 
-    from gateway_auth.adapters.sql import SqlStore
-    from gateway_auth.cli.composition import build_app
+    from gateway_auth.bootstrap.admin import AdminParts
+    from gateway_auth.cli.composition import build_admin, build_app
     from gateway_auth.cli.demo_check import take_tour
     from gateway_auth.cli.demo_servers import serving, stop_signal
-    from gateway_auth.cli.demo_text import tell_check, tell_tour
-    from gateway_auth.demo.cast import make_keys
+    from gateway_auth.cli.demo_text import AdminPlace, tell_check, tell_tour
+    from gateway_auth.demo.cast import make_admin, make_keys
     from gateway_auth.demo.orders import orders_app
     from gateway_auth.demo.tour import tour
     from gateway_auth.proxy import parse_upstream
 
     stopped = stop_signal()
-    store = SqlStore(configuration.store_url)
-    try:
-        keys = await make_keys(store, configuration)
-    finally:
-        await store.close()
-    steps = tour(keys, configuration.rules.key_format)
-    port = configuration.listen[1]
+    parts = AdminParts(configuration)
+    port, admin_port = configuration.listen[1], configuration.admin_listen[1]
     upstream = parse_upstream(configuration.default_upstream or "")
-    async with serving(orders_app(), upstream.servers[0].port), serving(build_app(configuration), port):
-        if check:
-            taken = await asyncio.to_thread(take_tour, steps, port)
-            return 0 if tell_check(taken) else FAILED
-        tell_tour(keys, steps, directory, port, is_kept=is_kept)
-        sys.stdout.flush()
-        await stopped.wait()
+    try:
+        keys = await make_keys(parts.store, configuration)
+        steps = tour(keys, configuration.rules.key_format)
+        async with serving(orders_app(), upstream.servers[0].port), serving(build_app(configuration), port):
+            if check:
+                taken = await asyncio.to_thread(take_tour, steps, port)
+                return 0 if tell_check(taken) else FAILED
+            token = await make_admin(parts.store, configuration)
+            async with serving(build_admin(parts), admin_port):
+                tell_tour(keys, steps, AdminPlace(admin_port, token), directory, port, is_kept=is_kept)
+                sys.stdout.flush()
+                await stopped.wait()
+    finally:
+        await parts.close()
     return 0

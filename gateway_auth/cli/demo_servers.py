@@ -1,4 +1,4 @@
-"""The demo's servers in this one process: started, waited for, stopped. It does not know what they serve."""
+"""Servers in this one process: started, waited for, stopped. It does not know what they serve."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def stop_signal() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
-    """`app` answers on 127.0.0.1 inside, and has stopped afterwards. Raises CommandFailed where it does not start."""
+async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
+    """`app` answers there inside, and has stopped afterwards. Raises CommandFailed where it does not start."""
     server = Server(
         app,
-        address="127.0.0.1",
+        address=address,
         port=port,
         interface=Interfaces.ASGI,
         http1_settings=HTTP1,
@@ -46,7 +46,7 @@ async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
     )
     task = asyncio.create_task(server.serve())
     try:
-        await _until_it_listens(task, port)
+        await _until_it_listens(task, address, port)
         yield
     finally:
         server.stop()  # type: ignore[no-untyped-call]  # Granian left this one out
@@ -54,13 +54,13 @@ async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
             await asyncio.wait_for(task, STOP_SECONDS)
 
 
-async def _until_it_listens(task: asyncio.Task[None], port: int) -> None:
+async def _until_it_listens(task: asyncio.Task[None], address: str, port: int) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(START_SECONDS):
             while not task.done():
                 with suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    _, writer = await asyncio.open_connection(address, port)
                     writer.close()
                     return
                 await asyncio.sleep(_POLL_SECONDS)
-    raise CommandFailed(f"the demo's server on port {port} did not start")
+    raise CommandFailed(f"the server on port {port} did not start")

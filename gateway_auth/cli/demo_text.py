@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from gateway_auth.cli.options import DEFAULT_CONFIG
 from gateway_auth.cli.output import tell, tell_table
 
@@ -17,8 +19,24 @@ if TYPE_CHECKING:
 _COLUMNS = ("", "method", "path", "credential", "expected", "got")
 
 
+class AdminPlace(Struct, frozen=True):
+    """Where the admin plane is, and a token for it."""
+
+    port: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"AdminPlace(port={self.port})"
+
+
 def tell_tour(
-    keys: Mapping[str, DemoKey], steps: Sequence[TourStep], directory: Path, port: int, *, is_kept: bool
+    keys: Mapping[str, DemoKey],
+    steps: Sequence[TourStep],
+    admin: AdminPlace,
+    directory: Path,
+    port: int,
+    *,
+    is_kept: bool,
 ) -> None:
     """Keys first, then a curl line for each answer."""
     base_url = f"http://127.0.0.1:{port}"
@@ -34,6 +52,12 @@ def tell_tour(
         tell()
         tell(f"  # {step.expected}: {step.title}")
         tell(f"  {step.curl(base_url)}")
+    tell()
+    tell(f"The admin API on http://127.0.0.1:{admin.port}, and a token of role admin for it")
+    tell(f"  {admin.token}")
+    tell()
+    tell("  # 200: the keys, as the admin API tells them")
+    tell(f"  curl -si -H 'Authorization: Bearer {admin.token}' http://127.0.0.1:{admin.port}/api/v1/keys")
     reader, config = keys["reader"], directory / DEFAULT_CONFIG
     tell()
     tell("From another terminal: the reader's key stops working within two seconds, and works again")

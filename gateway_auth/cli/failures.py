@@ -23,6 +23,8 @@ _OPTIONS = {
     "allow_referrers": "--allow-referrer",
     "allow_requests": "--allow-request",
     "token": "--token-stdin",
+    "may_grant_scopes": "--may-grant-scope",
+    "may_grant_roles": "--may-grant-role",
 }
 _ARGUMENTS = frozenset(("name", "scope"))
 

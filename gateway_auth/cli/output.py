@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDE = 500
 """Columns of a table that no terminal shows: nothing is cut off or folded in a pipe."""
 
-_SECRET = re.compile(r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
+_SECRET = re.compile(r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{12}|gwadm_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.[\w-]*", re.ASCII)
 _STYLES = {
     "active": "green", "ok": "green", "passes": "green",
@@ -34,7 +34,7 @@ def inert(text: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """`text` with the secret of everything that looks like an API key taken out, and what looks like a JWT whole."""
+    """`text` without the secrets of what looks like an API key or admin token, and without what looks like a JWT."""
     return _TOKEN.sub("[redacted]", _SECRET.sub(r"\1_[redacted]", text))
 
 

@@ -25,6 +25,7 @@ class Session:
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.bootstrap.management import ManagedRegistry
+        from gateway_auth.lifecycle.admins import ManageAdmins
         from gateway_auth.lifecycle.apps import ManageApps
         from gateway_auth.lifecycle.audit import ReadAudit
         from gateway_auth.lifecycle.import_keys import ImportKeys
@@ -69,6 +70,7 @@ class Session:
         )
         self.audit = ReadAudit(registry, clock)
         self.key_format = rules.key_format
+        self.admins = ManageAdmins(registry, clock, random, configuration.peppers)
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
         self.inspector = TokenInspector(rules.issuers, store, signature_verifier(configuration.issuers))
 

@@ -69,6 +69,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         is_reloaded_on_change=gateway.reload_on_change,
         admin_listen=parse_listen(gateway.admin_listen),
         status_listen=parse_listen(gateway.status_listen) if gateway.status_listen is not None else None,
+        admin_hosts=frozenset((*gateway.admin_hosts, parse_listen(gateway.admin_listen)[0].lower())),
         workers=gateway.workers,
         default_upstream=gateway.upstream,
         upstreams={

@@ -119,6 +119,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     tls: TlsSettings | None = None
     is_reloaded_on_change: bool = True
     status_listen: tuple[str, int] | None = None
+    admin_hosts: frozenset[str] = frozenset()
     workers: int = 1
     default_upstream: str | None = None
     upstreams: dict[str, Upstream] = {}

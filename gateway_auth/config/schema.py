@@ -18,6 +18,7 @@ from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
+    HostName,
     KeyHeader,
     Listen,
     ListenOrSocket,
@@ -86,6 +87,12 @@ class GatewayTable(Table):
         description="Where `serve` tells of all its workers together: `/metrics` for Prometheus, `/healthz` and "
         "`/readyz`. Nowhere when absent.",
         examples=["127.0.0.1:9090"],
+    )
+    admin_hosts: list[HostName] = Field(
+        default=[],
+        description="Names the admin plane may be called by, besides addresses, `localhost` and the host of "
+        "`admin_listen`.",
+        examples=[["gateway-admin.internal"]],
     )
     workers: int = Field(
         default=1,

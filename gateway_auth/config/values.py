@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from gateway_auth.config.addresses import check_server, check_store_url, check_upstream, parse_listen, socket_path
 from gateway_auth.config.header_names import check_address_header, check_key_header, check_stripped
 from gateway_auth.config.secret import check_reference
+from gateway_auth.core.admins import PREFIX as ADMIN_PREFIX
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.network import UNIX_PEER, AddressSet
 from gateway_auth.core.rates import parse_rate
@@ -84,6 +85,8 @@ def check_rate(text: str) -> str:
 
 def check_prefix(text: str) -> str:
     """What every API key begins with."""
+    if text == ADMIN_PREFIX:
+        raise ValueError("is what admin tokens begin with; keys need another prefix")
     KeyFormat(text)
     return text
 
@@ -150,6 +153,13 @@ def check_issuer(text: str) -> str:
     return text
 
 
+def check_host_name(text: str) -> str:
+    """A name a server is called by, as it stands in Host, without a port."""
+    if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?", text):
+        raise ValueError('is not a host name in small letters; write for example "gateway-admin.internal"')
+    return text
+
+
 def without_repeats(values: list[str]) -> list[str]:
     """The list, when nothing stands in it twice."""
     repeated = sorted({value for value in values if values.count(value) > 1})
@@ -188,4 +198,5 @@ Reference = Annotated[str, _checked(check_reference)]
 DemandedScope = Annotated[str, _checked(parse_demanded)]
 GrantedScope = Annotated[str, _checked(parse_granted)]
 Role = Annotated[str, _checked(parse_role)]
+HostName = Annotated[str, _checked(check_host_name)]
 Text = Annotated[str, Field(min_length=1, max_length=512)]

@@ -13,7 +13,8 @@ Role = Literal["admin", "operator", "auditor", "developer"]
 class Actor(Struct, frozen=True, kw_only=True):
     """`cli`: a user of this machine; `admin`: somebody the admin plane knows; `system`: the program itself.
 
-    `id` and `role` are those of an admin. `request_id` and `address` say how they asked, where that was over HTTP.
+    `id` and `role` are those of an admin, `scopes` and `roles` what an admin may hand on (None: whatever there is).
+    `request_id` and `address` say how they asked, where that was over HTTP.
     Its text, `cli:alice`, is what the audit and `created_by` keep.
     """
 
@@ -21,6 +22,8 @@ class Actor(Struct, frozen=True, kw_only=True):
     name: str
     id: str | None = None
     role: Role | None = None
+    scopes: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
     request_id: str | None = None
     address: str | None = None
 

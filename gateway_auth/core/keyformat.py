@@ -21,6 +21,7 @@ SECRETS = 62**SECRET_LENGTH
 """How many key ids and secrets there are: callers draw both numbers below these from the system's CSPRNG."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ADMIN_TOKEN = re.compile(rb"(gwadm_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
 _PREFIX = re.compile(r"[a-z][a-z0-9]{1,15}")
 
 
@@ -57,8 +58,8 @@ class KeyFormat:
         """The key made of the two numbers, each uniform below `KEY_IDS` and `SECRETS`."""
         if environment not in ENVIRONMENTS:
             raise ValueError(f'"{environment[:32]}" is not an environment; use "live" or "test"')
-        key_id = _base62(id_number, KEY_ID_LENGTH)
-        body = f"{self.prefix}_{environment}_{key_id}_{_base62(secret_number, SECRET_LENGTH)}"
+        key_id = base62(id_number, KEY_ID_LENGTH)
+        body = f"{self.prefix}_{environment}_{key_id}_{base62(secret_number, SECRET_LENGTH)}"
         return MintedKey(body + checksum(body.encode()), key_id)
 
     def parse_key_id(self, presented: bytes) -> str | None:
@@ -74,11 +75,13 @@ class KeyFormat:
         return match.group(1).decode("ascii") if match else None
 
     def redact(self, text: bytes) -> bytes:
-        """`text` with the secret of everything that looks like a key replaced, its key id kept."""
-        return self._look_alike.sub(lambda match: match.group(0)[: self.id_end] + b"_[redacted]", text)
+        """`text` with the secret of everything that looks like a key or an admin token replaced, its id kept."""
+        redacted = self._look_alike.sub(lambda match: match.group(0)[: self.id_end] + b"_[redacted]", text)
+        return _ADMIN_TOKEN.sub(rb"\1_[redacted]", redacted)
 
 
-def _base62(number: int, width: int) -> str:
+def base62(number: int, width: int) -> str:
+    """A number as so many digits."""
     digits = []
     for _ in range(width):
         number, digit = divmod(number, 62)
@@ -87,5 +90,5 @@ def _base62(number: int, width: int) -> str:
 
 
 def checksum(body: bytes) -> str:
-    """CRC-32 of all that stands before it."""
-    return _base62(crc32(body), CHECKSUM_LENGTH)
+    """What stands at the end of a text of ours that begins so."""
+    return base62(crc32(body), CHECKSUM_LENGTH)

@@ -22,9 +22,10 @@ class UsageBatch(Struct, frozen=True):
 
 
 class UsageQuestion(Struct, frozen=True, kw_only=True):
-    """Which usage is asked for: from `since` to before `until` (epoch seconds), in buckets, of one key, one app or all.
+    """Which usage is asked for: from `since` to before `until` (epoch seconds), in buckets.
 
-    At most `limit` rows. Usage of more than two days ago is known by the hour only.
+    Of one key, one app, all apps of one owner, or all there is. At most `limit` rows. Usage of more than two days ago
+    is known by the hour only.
     """
 
     since: int
@@ -33,6 +34,7 @@ class UsageQuestion(Struct, frozen=True, kw_only=True):
     limit: int
     key_id: str | None = None
     app_id: str | None = None
+    owner: str | None = None
 
 
 class UsageRow(Struct, frozen=True):

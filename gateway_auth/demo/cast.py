@@ -8,6 +8,8 @@ from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.config import Configuration
 from gateway_auth.core.actor import Actor
 from gateway_auth.core.keys import AppRecord
+from gateway_auth.errors import Conflict
+from gateway_auth.lifecycle.admins import ManageAdmins
 from gateway_auth.lifecycle.apps import AppFields, ManageApps
 from gateway_auth.lifecycle.create_key import CreatedKey
 from gateway_auth.lifecycle.key_fields import KeyFields
@@ -68,6 +70,16 @@ async def make_keys(registry: Registry, configuration: Configuration) -> dict[st
     keys = {key.name: key for key in made}
     await now.disable(ACTOR, keys["disabled"].key_id)
     return keys
+
+
+async def make_admin(registry: Registry, configuration: Configuration) -> str:
+    """A token of role admin; that of an earlier demo in the same store is refused from now on."""
+    admins = ManageAdmins(registry, SystemClock(), SystemRandom(), configuration.peppers)
+    try:
+        issued = await admins.create(ACTOR, ACTOR.name, "admin")
+    except Conflict:
+        issued = await admins.rotate(ACTOR, ACTOR.name)
+    return issued.text
 
 
 def _keys(registry: Registry, configuration: Configuration, clock: Clock) -> ManageKeys:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from cachetools import TTLCache
 from msgspec import Struct
 
+from gateway_auth.core.admins import MARKER
 from gateway_auth.core.claims import Claims, build_opaque, check_introspected
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.issuer import Issuer
@@ -59,13 +60,13 @@ class OpaqueVerifier:
 
     def recall(self, presented: bytes) -> VerifiedToken | Reason | None:
         """The token, or why it is refused, as the issuers said a moment ago; None where they have to be asked."""
-        if not _TOKEN68(presented):
+        if not _may_be_issued(presented):
             return Reason.INVALID_CREDENTIAL  # No issuer gives out such a thing: nobody is asked about it.
         return self._recall(self._fingerprint(presented))
 
     async def verify(self, presented: bytes) -> VerifiedToken | Reason:
         """The same, asking. Raises IssuerUnavailable when nobody vouches for it and not all could be asked."""
-        if not _TOKEN68(presented):
+        if not _may_be_issued(presented):
             return Reason.INVALID_CREDENTIAL
         mark = self._fingerprint(presented)
         remembered = self._recall(mark)
@@ -102,6 +103,11 @@ class OpaqueVerifier:
         if outage is not None:
             raise outage
         return Reason.INVALID_CREDENTIAL
+
+
+def _may_be_issued(presented: bytes) -> bool:
+    """Whether an issuer may be shown it. A token of our own admins is nobody else's business."""
+    return _TOKEN68(presented) is not None and not presented.startswith(MARKER)
 
 
 class _Answers:

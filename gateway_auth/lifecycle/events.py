@@ -1,13 +1,18 @@
-"""The audit events of apps, keys and tokens: which action, and the public fields before and after. Never a secret."""
+"""The audit events of apps, keys, tokens and admins: which action, public fields before and after. Never a secret."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from gateway_auth.core.actor import Actor
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditEvent, ObjectKind
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.lifecycle.input import check_text
-from gateway_auth.lifecycle.views import View, app_view, key_view, revocation_view
+from gateway_auth.lifecycle.views import View, admin_view, app_view, key_view, revocation_view
+
+_KINDS: dict[str, ObjectKind] = {"app": "app", "key": "key", "token": "token", "admin": "admin"}
 
 
 def app_event(at: float, actor: Actor, action: str, before: AppRecord | None, after: AppRecord | None) -> AuditEvent:
@@ -29,6 +34,18 @@ def key_event(at: float, actor: Actor, action: str, before: KeyRecord | None, af
 def token_event(at: float, actor: Actor, revocation: Revocation) -> AuditEvent:
     """Tokens were taken back. The object is the revocation: of the tokens nobody here has a list."""
     return _event(at, actor, "token", "revoke", revocation.id, None, revocation_view(revocation))
+
+
+def admin_event(at: float, actor: Actor, action: str, before: AdminRecord | None, after: AdminRecord) -> AuditEvent:
+    """`action` happened to the admin; `before` is None for a new one."""
+    return _event(at, actor, "admin", action, after.id, admin_view(before) if before else None, admin_view(after))
+
+
+def denied_event(at: float, actor: Actor, action: str, object_id: str) -> AuditEvent:
+    """`actor` asked for an action (`key.create`) of an object, or of none yet (""), and may not."""
+    kind, _, verb = action.partition(".")
+    event = _event(at, actor, _KINDS.get(kind, "store"), verb, object_id, None, None)
+    return replace(event, action=action, outcome="denied")
 
 
 def _event(

@@ -62,11 +62,16 @@ def check_claim(field: str, text: str) -> str:
     return text
 
 
-def check_id(kind: Literal["app", "key"], object_id: str) -> str:
+def check_id(kind: Literal["app", "key", "admin"], object_id: str) -> str:
     """The id, when it could be one. Anything else cannot exist, and never reaches the store."""
     if not _ID.fullmatch(object_id):
         raise NotFound(f"there is no such {kind}")
     return object_id
+
+
+def is_id(text: str) -> bool:
+    """Whether an object could have it as its id."""
+    return _ID.fullmatch(text) is not None
 
 
 def check_page(limit: int, after: str) -> None:

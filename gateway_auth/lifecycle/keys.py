@@ -26,7 +26,7 @@ from gateway_auth.lifecycle.rotation import DEFAULT_OVERLAP, RotatedKey, parse_o
 from gateway_auth.lifecycle.verify_key import KeyCheck, check_key
 from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
 
-_DRAWS = 8
+DRAWS = 8
 _AS_BEFORE = KeyFields()
 
 
@@ -79,7 +79,7 @@ class ManageKeys:
         seconds = parse_overlap(overlap)
         async with self._registry.transaction() as transaction:
             now = self._clock.now()
-            before = await _existing_key(transaction, key_id)
+            before = await existing_key(transaction, key_id)
             after = retired(before, now, seconds)
             app = await existing_app(transaction, before.app_id)
             _refuse_disabled(app)
@@ -96,7 +96,7 @@ class ManageKeys:
     async def get(self, key_id: str) -> KeyRecord:
         """The key."""
         async with self._registry.reading() as snapshot:
-            return await _existing_key(snapshot, key_id)
+            return await existing_key(snapshot, key_id)
 
     async def page(self, *, limit: int = 100, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
         """At most `limit` (1 to 1000) keys in order of id, of one app or of all. A short page is the last."""
@@ -131,7 +131,7 @@ class ManageKeys:
     async def enable(self, actor: Actor, key_id: str) -> KeyRecord:
         """Let a disabled key work again, also one that a rotation ended. Nothing happens to one that is active."""
         async with self._registry.transaction() as transaction:
-            before = await _existing_key(transaction, key_id)
+            before = await existing_key(transaction, key_id)
             now = self._clock.now()
             after = enabled(before, now)
             if after != before:
@@ -155,7 +155,7 @@ class ManageKeys:
     async def delete(self, actor: Actor, key_id: str, *, force: bool = False) -> KeyRecord:
         """Delete the key for good; the audit keeps its tombstone. `force`: also one that is still in use."""
         async with self._registry.transaction() as transaction:
-            key = await _existing_key(transaction, key_id)
+            key = await existing_key(transaction, key_id)
             now = self._clock.now()
             if not force:
                 refuse_in_use(key, now)
@@ -177,7 +177,7 @@ class ManageKeys:
             )
 
     async def _draw(self, transaction: Transaction, record: KeyRecord) -> CreatedKey:
-        for _ in range(_DRAWS):
+        for _ in range(DRAWS):
             minted = self._mint.draw(record.environment)
             if await transaction.keys.get(minted.key_id) is None:
                 return self._mint.sealed(record, minted)
@@ -187,7 +187,7 @@ class ManageKeys:
         self, actor: Actor, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]
     ) -> KeyRecord:
         async with self._registry.transaction() as transaction:
-            before = await _existing_key(transaction, key_id)
+            before = await existing_key(transaction, key_id)
             now = self._clock.now()
             after = change(before, now)
             return await _save(transaction, actor, action, before, after, now)
@@ -207,7 +207,8 @@ def _refuse_disabled(app: AppRecord) -> None:
         raise Conflict(f"app {app.id} is disabled; enable it before creating keys")
 
 
-async def _existing_key(snapshot: Snapshot, key_id: str) -> KeyRecord:
+async def existing_key(snapshot: Snapshot, key_id: str) -> KeyRecord:
+    """The key, or NotFound."""
     key = await snapshot.keys.get(check_id("key", key_id))
     if key is None:
         raise NotFound(f"there is no key {key_id}")

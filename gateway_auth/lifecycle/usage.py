@@ -30,9 +30,12 @@ class ReviewUsage:
         by: str = "hour",
         key_id: str | None = None,
         app_id: str | None = None,
+        owner: str | None = None,
         limit: int = MAX_PAGE,
     ) -> Sequence[UsageRow]:
-        """At most `limit` (1 to 1000) sums, oldest first, of the last so long (`24h`, `7d`): of a key, an app or all.
+        """At most `limit` (1 to 1000) sums, oldest first, of the last so long (`24h`, `7d`).
+
+        Of one key, one app, all apps of one owner, or all there is.
 
         Buckets are a `minute`, `hour` or `day` of UTC, or `all` in one. What was used in the last seconds may be
         missing: workers write it down a few times a minute. Older than two days is known by the hour.
@@ -55,6 +58,7 @@ class ReviewUsage:
                 limit=limit,
                 key_id=None if key_id is None else check_id("key", key_id),
                 app_id=None if app_id is None else check_id("app", app_id),
+                owner=owner,
             )
         )
 

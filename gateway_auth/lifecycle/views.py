@@ -5,6 +5,7 @@ Names are those of the contract; times are RFC 3339 in UTC; the status is the on
 
 from __future__ import annotations
 
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
 from gateway_auth.lifecycle.input import format_time
@@ -64,6 +65,20 @@ def revocation_view(revocation: Revocation) -> View:
         "issuer": revocation.issuer,
         "revoked_at": format_time(int(revocation.revoked_at)),
         "expires_at": format_time(int(revocation.expires_at)),
+    }
+
+
+def admin_view(admin: AdminRecord) -> View:
+    """Every public field of an admin; the bounds are None where there are none."""
+    return {
+        "id": admin.id,
+        "name": admin.name,
+        "role": admin.role,
+        "status": admin.status,
+        "may_grant_scopes": None if admin.may_grant_scopes is None else list(admin.may_grant_scopes),
+        "may_grant_roles": None if admin.may_grant_roles is None else list(admin.may_grant_roles),
+        "created_at": format_time(admin.created_at),
+        "created_by": admin.created_by,
     }
 
 

@@ -18,11 +18,14 @@ from gateway_auth.core.shares import Share
 from gateway_auth.core.slots import SlotAnswer, SlotWish
 from gateway_auth.core.token import Revocation
 from gateway_auth.ports.management import (
+    AdminReader,
+    Admins,
     AppReader,
     Apps,
     AuditedSnapshot,
     AuditEvent,
     AuditReader,
+    Creations,
     Imported,
     KeyReader,
     Keys,
@@ -34,6 +37,8 @@ from gateway_auth.ports.management import (
 from gateway_auth.ports.usage import DigestStore, NewDigest, StoreCare, UsageReader, UsageSink
 
 __all__ = [
+    "AdminReader",
+    "Admins",
     "AppReader",
     "Apps",
     "AuditEvent",
@@ -44,6 +49,7 @@ __all__ = [
     "ChangeFeed",
     "ChangeKind",
     "Clock",
+    "Creations",
     "DigestStore",
     "Imported", "Introspector",
     "KeyReader",

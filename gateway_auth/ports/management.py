@@ -1,4 +1,4 @@
-"""Where apps, keys, revocations and the audit are managed, as small Protocols. What `ports` says holds here."""
+"""Where apps, keys, revocations, admins and the audit are managed, as small Protocols. What `ports` says holds here."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditEvent, AuditFilter, AuditHead, AuditStanding, SealedRecord
+from gateway_auth.core.creations import Creation
 from gateway_auth.core.imported import ImportedKey
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 
 __all__ = [
-    "AppReader", "Apps", "AuditEvent", "AuditReader", "AuditedSnapshot", "Imported", "KeyReader", "Keys", "Registry",
-    "Revocations", "Snapshot", "Transaction",
+    "AdminReader", "Admins", "AppReader", "Apps", "AuditEvent", "AuditReader", "AuditedSnapshot", "Creations",
+    "Imported", "KeyReader", "Keys", "Registry", "Revocations", "Snapshot", "Transaction",
 ]  # fmt: skip
 
 
 class AppReader(Protocol):
-    """The apps of one snapshot. Lists are in order of id, `after` exclusive."""
+    """The apps of one snapshot. Lists are in order of id, `after` exclusive, of one owner or of all."""
 
     async def get(self, app_id: str) -> AppRecord | None: ...
-    async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]: ...
+    async def page(self, *, limit: int, after: str = "", owner: str | None = None) -> Sequence[AppRecord]: ...
 
 
 class Apps(AppReader, Protocol):
@@ -32,10 +34,12 @@ class Apps(AppReader, Protocol):
 
 
 class KeyReader(Protocol):
-    """The keys of one snapshot. Lists are in order of id, `after` exclusive, of one app or of all."""
+    """The keys of one snapshot. Lists are in order of id, `after` exclusive, of one app or owner or of all."""
 
     async def get(self, key_id: str) -> KeyRecord | None: ...
-    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]: ...
+    async def page(
+        self, *, limit: int, after: str = "", app_id: str | None = None, owner: str | None = None
+    ) -> Sequence[KeyRecord]: ...
     async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
         """How many keys of an app are active and not about to be retired; counting ends at `at_most`."""
         ...
@@ -77,6 +81,33 @@ class Imported(Protocol):
     async def save(self, imported: ImportedKey) -> None: ...
 
 
+class AdminReader(Protocol):
+    """The admins of one snapshot. Lists are in order of id, `after` exclusive."""
+
+    async def get(self, admin_id: str) -> AdminRecord | None: ...
+    async def named(self, name: str) -> AdminRecord | None: ...
+    async def page(self, *, limit: int, after: str = "") -> Sequence[AdminRecord]: ...
+
+
+class Admins(AdminReader, Protocol):
+    """The admins inside one transaction."""
+
+    async def save(self, admin: AdminRecord) -> None: ...
+
+
+class Creations(Protocol):
+    """What admins created under an idempotency key, inside one transaction."""
+
+    async def get(self, actor_id: str, name: str) -> Creation | None: ...
+    async def save(self, creation: Creation) -> None:
+        """Add one; there is none of its actor and name."""
+        ...
+
+    async def prune(self, before: float) -> None:
+        """Forget those from before a time (epoch seconds)."""
+        ...
+
+
 class AuditReader(Protocol):
     """The audit of one snapshot. Records come as they are kept, unverified."""
 
@@ -91,12 +122,14 @@ class AuditReader(Protocol):
 
 
 class Snapshot(Protocol):
-    """Apps and keys as they are at one moment, to look at."""
+    """Apps, keys and admins as they are at one moment, to look at."""
 
     @property
     def apps(self) -> AppReader: ...
     @property
     def keys(self) -> KeyReader: ...
+    @property
+    def admins(self) -> AdminReader: ...
 
 
 class AuditedSnapshot(Snapshot, Protocol):
@@ -117,6 +150,10 @@ class Transaction(Protocol):
     def revocations(self) -> Revocations: ...
     @property
     def imported(self) -> Imported: ...
+    @property
+    def admins(self) -> Admins: ...
+    @property
+    def creations(self) -> Creations: ...
     @property
     def audit_head(self) -> AuditHead:
         """The last audit record, this transaction's own among them."""

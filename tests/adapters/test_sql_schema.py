@@ -12,8 +12,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from gateway_auth.adapters.sql import SqlStore
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, VERSION_TABLE, Schema, apps, keys, metadata, revocations
+from gateway_auth.adapters.sql.schema import (
+    CURRENT_SCHEMA,
+    VERSION_TABLE,
+    Schema,
+    admins,
+    apps,
+    creations,
+    keys,
+    metadata,
+    revocations,
+)
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditHead
+from gateway_auth.core.creations import Creation
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.errors import StoreSchemaError, StoreUnavailable
@@ -82,6 +94,8 @@ def test_the_current_version_is_the_last_migration() -> None:
 def test_records_and_their_tables_name_the_same_things_in_the_same_order() -> None:
     assert tuple(map(str, apps.columns.keys())) == AppRecord.__struct_fields__
     assert tuple(map(str, keys.columns.keys())) == KeyRecord.__struct_fields__
+    assert tuple(map(str, admins.columns.keys())) == AdminRecord.__struct_fields__
+    assert tuple(map(str, creations.columns.keys())) == Creation.__struct_fields__
     names = [column.name for column in revocations.columns if column.name != "revision"]
     assert tuple(names) == Revocation.__struct_fields__
 

@@ -15,10 +15,11 @@ from tests.cli.command import ROOT, call, environment
 
 HEAVY = {"alembic", "asyncio", "granian", "httptools", "pydantic", "sqlalchemy", "starlette"}
 COMMANDS = {
-    "init", "demo", "serve", "doctor",
+    "init", "demo", "serve", "admin", "doctor",
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
     "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify", "keys import",
+    "admins create", "admins update", "admins list", "admins disable", "admins enable", "admins rotate",
     "tokens revoke", "tokens inspect",
     "webhooks deliveries", "webhooks retry", "webhooks test",
     "audit list", "audit verify", "audit export",

@@ -170,7 +170,7 @@ def test_the_unknown_key_closest_to_a_known_one_is_suggested() -> None:
     [
         pytest.param(written(gatway={}), 'gatway: unknown key "gatway", did you mean "gateway"?', id="section"),
         pytest.param(gateway(max_body_size=1), 'did you mean "max_body_bytes"?', id="key"),
-        pytest.param(gateway(zzz=1), "known are admin_listen, client_address_header", id="nothing close"),
+        pytest.param(gateway(zzz=1), "known are admin_hosts, admin_listen, client_address_header", id="nothing close"),
         pytest.param(limit(burst=1), 'routes[0].limits[0].burst: unknown key "burst"; known are by', id="limit"),
         pytest.param(
             gateway(failed_auth={"rates": "1/day"}),

@@ -29,7 +29,7 @@ def check(cwd: Path, *arguments: str | Path, **env: str) -> Ended:
 @contextmanager
 def demonstrating(cwd: Path, *arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running demo, and what it printed before it began to wait."""
-    words = command("demo", "--port", str(free_port()), *arguments)
+    words = command("demo", "--port", str(free_port()), "--admin-port", "0", *arguments)
     process = subprocess.Popen(
         words, cwd=cwd, env=environment(TMPDIR=str(cwd)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway_auth.core.admins import mint_token
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyhash import fingerprinter
@@ -173,6 +174,16 @@ async def test_what_no_issuer_gives_out_is_asked_about_nowhere(text: bytes) -> N
     world = World()
     assert world.verifier.recall(text) is Reason.INVALID_CREDENTIAL
     assert await world.verifier.verify(text) is Reason.INVALID_CREDENTIAL
+    assert world.asked[0].questions == []
+
+
+async def test_a_token_of_our_own_admins_is_shown_to_no_issuer() -> None:
+    world = World()
+    token = mint_token("000000000000", 7).encode()
+    world.asked[0].answers[token] = active(world.clock)
+    for presented in (token, b"gwadm_", token[:-1]):
+        assert world.verifier.recall(presented) is Reason.INVALID_CREDENTIAL
+        assert await world.verifier.verify(presented) is Reason.INVALID_CREDENTIAL
     assert world.asked[0].questions == []
 
 

@@ -109,9 +109,13 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("store", "backup", "backup.jsonl"), ("store", "restore", "backup.jsonl", "--yes", "--json"),
         ("audit", "export", "--output", "audit.jsonl"),
         ("audit", "export", "--format", "csv", "--output", "audit.csv"),
+        ("admins", "create", "ann", "--role", "operator", "--may-grant-scope", "orders:*"), ("admins", "rotate", "ann"),
+        ("admins", "update", "ann", "--role", "auditor"),
+        ("admins", "disable", "ann", "--json"), ("admins", "enable", "ann"),
     ]  # fmt: skip
     views: list[tuple[str, ...]] = [
         ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
+        ("admins", "list"),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
         ("webhooks", "deliveries"), ("webhooks", "retry", good), ("webhooks", "test", good),
         ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "unused", "--days", "0"),

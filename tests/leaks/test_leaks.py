@@ -22,8 +22,8 @@ from tests.leaks.tokens import Tokens, secrets_of
 pytestmark = pytest.mark.slow
 
 KEY = re.compile(rb"gwk_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}")
-ELSEWHERE = frozenset(("demo",))
-"""Commands with a test of their own below."""
+ELSEWHERE = frozenset(("admin", "demo"))
+"""Commands with a test of their own: below, and for the admin plane in `tests/admin/test_http.py`."""
 
 
 class Story(NamedTuple):

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditEvent, AuditRecord, SealedRecord
+from gateway_auth.core.creations import Creation
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 
@@ -20,11 +22,11 @@ Row = Sequence[object]
 JSON_COLUMNS = frozenset(
     (
         "scopes", "roles", "grants", "allow_networks", "deny_networks", "allow_referrers",
-        "allow_android", "allow_ios", "allow_requests", "metadata",
+        "allow_android", "allow_ios", "allow_requests", "metadata", "may_grant_scopes", "may_grant_roles",
     )
 )  # fmt: skip
 
-Record = AppRecord | KeyRecord | Revocation
+Record = AppRecord | KeyRecord | Revocation | AdminRecord | Creation
 R = TypeVar("R", bound=Record)
 
 _APP_WIDTH = len(AppRecord.__struct_fields__)
@@ -59,8 +61,8 @@ def split_reading(row: Row) -> tuple[Row, Row, Row]:
 
 def change_row(event: AuditEvent, revision: int) -> dict[str, Column]:
     """The columns of the change-log row that goes with an audit event."""
-    if event.object_kind == "store":
-        raise ValueError("the store is nothing that workers remember; witness the event")
+    if event.object_kind == "store" or event.object_kind == "admin":
+        raise ValueError(f"{event.object_kind}: nothing that workers remember; witness the event")
     return {"revision": revision, "kind": event.object_kind, "object_id": event.object_id, "at": event.at}
 
 

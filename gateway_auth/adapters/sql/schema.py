@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0006", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0007", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -69,6 +69,7 @@ apps = Table(
     Column("status", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
+    Index("apps_of_owner", "owner", "id"),
 )
 
 keys = Table(
@@ -195,4 +196,33 @@ imported_keys = Table(
     Column("hash_kind", String(16)),
     Column("hash", Text, nullable=False),
     Index("imported_keys_by_lookup", "lookup", unique=True),
+)
+
+admins = Table(
+    "admins",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("pepper_id", String(64), nullable=False),
+    Column("may_grant_scopes", Text, nullable=False),  # JSON, as in keys; "null" is no bound
+    Column("may_grant_roles", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Index("admins_by_name", "name", unique=True),
+)
+
+creations = Table(
+    "creations",
+    metadata,
+    Column("actor_id", _ID, primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("object_id", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("creations_by_time", "at"),
 )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Generic
+from collections.abc import Sequence
 
 from sqlalchemy import (
     ColumnElement,
     Executable,
     Select,
-    Table,
     and_,
-    bindparam,
     delete,
     func,
     insert,
@@ -22,12 +19,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_auth.adapters.sql import schema
+from gateway_auth.adapters.sql.admins import SqlAdmins, SqlCreations
 from gateway_auth.adapters.sql.audit import SqlAudit
-from gateway_auth.adapters.sql.failures import Explain, translated
+from gateway_auth.adapters.sql.failures import Explain
 from gateway_auth.adapters.sql.guarded import Guarded, Parameters
 from gateway_auth.adapters.sql.head import read_head
 from gateway_auth.adapters.sql.imported import SqlImported
-from gateway_auth.adapters.sql.rows import Column, R, audit_row, change_row, from_row, to_row
+from gateway_auth.adapters.sql.records import SqlRecords
+from gateway_auth.adapters.sql.rows import Column, audit_row, change_row, to_row
+from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
@@ -36,58 +36,22 @@ _HEAD = schema.head
 _LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq, _HEAD.c.audit_hash).where(_HEAD.c.id == 1).with_for_update()
 
 
-class _Records(Generic[R]):
-    """One table of records by id."""
-
-    def __init__(self, kind: type[R], table: Table, guarded: Guarded) -> None:
-        self._kind = kind
-        self._table = table
-        self._guarded = guarded
-        self._known: dict[str, bool] = {}
-        """What this transaction has seen: nobody else writes meanwhile, so it still holds."""
-
-    async def get(self, object_id: str) -> R | None:
-        found = await self._select(select(self._table).where(self._table.c.id == object_id))
-        self._known[object_id] = bool(found)
-        return found[0] if found else None
-
-    async def save(self, record: R) -> None:
-        row = to_row(record)
-        is_known = self._known.get(record.id)
-        is_there = is_known is not False and await self._update(record.id, row)
-        if not is_there:
-            await self._guarded.run(insert(self._table), row)
-        self._known[record.id] = True
-
-    async def delete(self, object_id: str) -> None:
-        await self._guarded.run(delete(self._table).where(self._table.c.id == object_id))
-        self._known[object_id] = False
-
-    async def _update(self, object_id: str, row: Mapping[str, Column]) -> bool:
-        # "object_id": a parameter named like a column would be taken for its new value.
-        statement = update(self._table).where(self._table.c.id == bindparam("object_id"))
-        return (await self._guarded.run(statement, {**row, "object_id": object_id})).rowcount > 0
-
-    async def _select(self, query: Executable) -> list[R]:
-        rows = (await self._guarded.run(query)).all()
-        with translated(self._guarded.explain):
-            return [from_row(self._kind, tuple(row)) for row in rows]
-
-
-class SqlApps(_Records[AppRecord]):
+class SqlApps(SqlRecords[AppRecord]):
     """ports.Apps."""
 
-    async def page(self, *, limit: int, after: str = "") -> Sequence[AppRecord]:
-        """Apps in order of id."""
-        return await self._select(app_page(limit=limit, after=after))
+    async def page(self, *, limit: int, after: str = "", owner: str | None = None) -> Sequence[AppRecord]:
+        """Apps in order of id, of one owner or of all."""
+        return await self.select(app_page(limit=limit, after=after, owner=owner))
 
 
-class SqlKeys(_Records[KeyRecord]):
+class SqlKeys(SqlRecords[KeyRecord]):
     """ports.Keys."""
 
-    async def page(self, *, limit: int, after: str = "", app_id: str | None = None) -> Sequence[KeyRecord]:
-        """Keys in order of id, of one app or of all."""
-        return await self._select(key_page(limit=limit, after=after, app_id=app_id))
+    async def page(
+        self, *, limit: int, after: str = "", app_id: str | None = None, owner: str | None = None
+    ) -> Sequence[KeyRecord]:
+        """Keys in order of id, of one app or owner or of all."""
+        return await self.select(key_page(limit=limit, after=after, app_id=app_id, owner=owner))
 
     async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
         """Those of the app that go on working; counting ends at `at_most`."""
@@ -100,7 +64,7 @@ class SqlKeys(_Records[KeyRecord]):
         table = schema.keys
         was_not = func.coalesce(table.c.last_used_at, table.c.created_at) < since
         query = select(table).where(table.c.id > after, _is_active(now), was_not)
-        return await self._select(query.order_by(table.c.id).limit(limit))
+        return await self.select(query.order_by(table.c.id).limit(limit))
 
     async def due(
         self, *, created_before: float, ends_before: float, now: float, limit: int, after: str = ""
@@ -109,7 +73,7 @@ class SqlKeys(_Records[KeyRecord]):
         table = schema.keys
         is_due = or_(table.c.created_at < created_before, table.c.expires_at < ends_before)
         query = select(table).where(table.c.id > after, _is_active(now), table.c.retires_at.is_(None), is_due)
-        return await self._select(query.order_by(table.c.id).limit(limit))
+        return await self.select(query.order_by(table.c.id).limit(limit))
 
 
 def _is_active(now: float) -> ColumnElement[bool]:
@@ -145,6 +109,7 @@ class SqlSnapshot:
         guarded = Guarded(connection, explain)
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
+        self.admins = SqlAdmins(AdminRecord, schema.admins, guarded)
         self.audit = SqlAudit(guarded)
         self.imported = SqlImported(guarded)
 
@@ -163,6 +128,8 @@ class SqlTransaction:
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.revocations = SqlRevocations(guarded)
         self.imported = SqlImported(guarded)
+        self.admins = SqlAdmins(AdminRecord, schema.admins, guarded)
+        self.creations = SqlCreations(guarded)
 
     @classmethod
     async def begin(
@@ -200,14 +167,19 @@ class SqlTransaction:
         await self._guarded.commit()
 
 
-def app_page(*, limit: int, after: str) -> Select[*tuple[object, ...]]:
-    """A page of apps in order of id."""
-    ids = schema.apps.c.id
-    return select(schema.apps).where(ids > after).order_by(ids).limit(limit)
+def app_page(*, limit: int, after: str, owner: str | None = None) -> Select[*tuple[object, ...]]:
+    """A page of apps in order of id, of one owner or of all."""
+    table = schema.apps
+    query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    return query if owner is None else query.where(table.c.owner == owner)
 
 
-def key_page(*, limit: int, after: str, app_id: str | None) -> Select[*tuple[object, ...]]:
-    """A page of keys in order of id, of one app or of all."""
+def key_page(*, limit: int, after: str, app_id: str | None, owner: str | None = None) -> Select[*tuple[object, ...]]:
+    """A page of keys in order of id, of one app or owner or of all."""
     table = schema.keys
     query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-    return query if app_id is None else query.where(table.c.app_id == app_id)
+    if app_id is not None:
+        query = query.where(table.c.app_id == app_id)
+    if owner is not None:
+        query = query.where(table.c.app_id.in_(select(schema.apps.c.id).where(schema.apps.c.owner == owner)))
+    return query

@@ -75,6 +75,9 @@ async def usage_sums(guarded: Guarded, question: UsageQuestion) -> Sequence[Usag
     if question.app_id is not None:
         of_app = select(schema.keys.c.id).where(schema.keys.c.app_id == question.app_id)
         chosen.append(columns.key_id.in_(of_app))
+    if question.owner is not None:
+        of_owner = select(schema.keys.c.id).join(schema.apps).where(schema.apps.c.owner == question.owner)
+        chosen.append(columns.key_id.in_(of_owner))
     group = (bucket, columns.key_id, columns.route, columns.status_class)
     count = cast(func.sum(columns.count), BigInteger).label("count")
     query = select(*group, count).where(and_(*chosen)).group_by(*group).order_by(*group).limit(question.limit)
