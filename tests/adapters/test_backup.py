@@ -15,6 +15,7 @@ from gateway_auth.adapters.sql.dump import dump
 from gateway_auth.adapters.sql.restore import STEP, Restored, restore
 from gateway_auth.adapters.system import SystemClock
 from gateway_auth.core.audit import EVERYTHING, SealedRecord
+from gateway_auth.core.imported import ImportedKey
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.engine.changes import ChangeFollower
 from gateway_auth.lifecycle.apps import AppFields
@@ -218,6 +219,27 @@ async def test_a_spoilt_backup_is_refused(store: SqlStore, tmp_path: Path) -> No
         (tmp_path / "spoilt").write_bytes(spoil(whole))
         with pytest.raises(UnusableBackup, match=said):
             Backup(tmp_path / "spoilt")
+
+
+async def test_keys_that_were_issued_elsewhere_come_back_with_their_hashes(
+    store: SqlStore, place: Place, tmp_path: Path
+) -> None:
+    imported = ImportedKey(
+        key_id="key1", lookup=bytes(range(32)), pepper_id="p", hash_kind="argon2id", hash="$argon2id$"
+    )
+    async with store.transaction() as transaction:
+        await transaction.imported.save(imported)
+    backup = await backed_up(store, tmp_path)
+    (tmp_path / "other").mkdir()
+    async with sql_store(url_of("sqlite", Place(tmp_path / "other", place.postgresql_url))) as other:
+        assert (await restore(other, backup, ACTOR, NOW)).imported_keys == 1
+        assert await other.find_imported([imported.lookup]) == [imported]
+    async with store.writing() as guarded:
+        await guarded.run(text("DELETE FROM imported_keys"))
+        await guarded.commit()
+    await World(store).apps.update(ACTOR, (await named(store, "first")).app_id, AppFields(name="later"))
+    assert (await restore(store, backup, ACTOR, NOW)).imported_keys == 1
+    assert await store.find_imported([imported.lookup]) == [imported]
 
 
 async def backed_up(store: SqlStore, directory: Path, name: str = "backup") -> Backup:

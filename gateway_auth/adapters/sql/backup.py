@@ -16,17 +16,18 @@ import msgspec
 from msgspec import Struct
 
 from gateway_auth.adapters.sql.rows import Column, from_row
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, apps, audit, keys, revocations
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, apps, audit, imported_keys, keys, revocations
 from gateway_auth.core.audit import GENESIS, AuditHead, AuditRecord, link
+from gateway_auth.core.imported import ImportedKey
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 
 FORM = "gateway-auth backup 1"
 MAX_LINE_BYTES = 4 * 1024 * 1024
-TABLES = {table.name: table for table in (apps, keys, revocations, audit)}
-"""In the order they are filled: what is referred to comes first."""
+TABLES = {table.name: table for table in (apps, keys, imported_keys, revocations, audit)}
+"""In the order they are filled: what is referred to comes first. Admins and usage are not among them."""
 
-_BINARY = {"digest", "hash"}
+_BINARY: dict[str, set[str]] = {"keys": {"digest"}, "imported_keys": {"lookup"}, "audit": {"hash"}}
 
 Record = dict[str, Column]
 S = TypeVar("S", bound=Struct)
@@ -154,14 +155,15 @@ def _row(line: bytes) -> tuple[str, Record]:
     table = TABLES.get(found.table)
     if table is None or set(found.row) != set(table.columns.keys()):
         raise UnusableBackup("holds rows of no table there is; use another one")
-    row = {name: _value(name, value) for name, value in found.row.items()}
+    binary = _BINARY.get(found.table, set())
+    row = {name: _value(value, is_binary=name in binary) for name, value in found.row.items()}
     _check(found.table, row)
     return found.table, row
 
 
-def _value(name: str, value: object) -> Column:
+def _value(value: object, *, is_binary: bool) -> Column:
     try:
-        if name in _BINARY and isinstance(value, str):
+        if is_binary and isinstance(value, str):
             return b64decode(value, validate=True)
     except ValueError:
         value = []
@@ -178,6 +180,8 @@ def _check(table: str, row: Record) -> None:
                 from_row(AppRecord, [row[name] for name in AppRecord.__struct_fields__])
             case "keys":
                 from_row(KeyRecord, [row[name] for name in KeyRecord.__struct_fields__])
+            case "imported_keys":
+                msgspec.convert(row, ImportedKey, builtin_types=(bytes,))
             case "revocations":
                 from_row(Revocation, [row[name] for name in Revocation.__struct_fields__])
             case _:

@@ -18,7 +18,7 @@ from gateway_auth.adapters.sql.backup import TABLES, Backup, Record, UnusableBac
 from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.head import read_head
 from gateway_auth.adapters.sql.rows import audit_row
-from gateway_auth.adapters.sql.schema import apps, audit, changes, head, keys, revocations
+from gateway_auth.adapters.sql.schema import apps, audit, changes, head, imported_keys, keys, revocations
 from gateway_auth.adapters.sql.store import SqlStore
 from gateway_auth.core.actor import Actor
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
@@ -38,6 +38,7 @@ class Restored(Struct, kw_only=True):
     went_on: bool
     apps: int = 0
     keys: int = 0
+    imported_keys: int = 0
     revocations: int = 0
     left_out: int = 0
 
@@ -83,9 +84,13 @@ async def _fill(guarded: Guarded, backup: Backup, revision: int) -> Restored:
     for table, batch in _batches(backup.rows()):
         if table is audit:
             continue
-        there = await _there(guarded, table, [row["id"] for row in batch])
-        lost = [row for row in batch if row["id"] not in there]
-        rows = [kept for row in lost if (kept := _as_it_may_be(table, row, since[str(row["id"])], revision))]
+        id_name = "key_id" if table is imported_keys else "id"
+        there = await _there(guarded, table, [row[id_name] for row in batch])
+        lost = [row for row in batch if row[id_name] not in there]
+        rows = [kept for row in lost if (kept := _as_it_may_be(table, row, since[str(row[id_name])], revision))]
+        if table is imported_keys:
+            found = await _there(guarded, keys, [row["key_id"] for row in rows])
+            rows = [row for row in rows if row["key_id"] in found]
         if table is keys:
             owners = await _there(guarded, apps, [row["app_id"] for row in rows])
             rows = [row for row in rows if row["app_id"] in owners]
@@ -99,6 +104,8 @@ def _as_it_may_be(table: Table, row: Record, actions: set[str], revision: int) -
         return {**row, "revision": revision}
     if any(action.endswith(".delete") for action in actions):
         return None
+    if table is imported_keys:
+        return row
     if "key.revoke" in actions:
         return {**row, "status": "revoked"}
     return {**row, "status": "disabled"} if actions and row["status"] == "active" else row
@@ -158,7 +165,8 @@ async def _holds(guarded: Guarded, of: AuditHead) -> bool:
 
 async def _there(guarded: Guarded, table: Table, ids: Sequence[object]) -> set[object]:
     """Those of `ids` that the table has."""
-    return {found for (found,) in (await guarded.run(select(table.c.id).where(table.c.id.in_(ids)))).all()}
+    (column,) = table.primary_key.columns
+    return {found for (found,) in (await guarded.run(select(column).where(column.in_(ids)))).all()}
 
 
 async def _actions_since(guarded: Guarded, seq: int) -> dict[str, set[str]]:
