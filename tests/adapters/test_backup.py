@@ -224,9 +224,7 @@ async def test_a_spoilt_backup_is_refused(store: SqlStore, tmp_path: Path) -> No
 async def test_keys_that_were_issued_elsewhere_come_back_with_their_hashes(
     store: SqlStore, place: Place, tmp_path: Path
 ) -> None:
-    imported = ImportedKey(
-        key_id="key1", lookup=bytes(range(32)), pepper_id="p", hash_kind="argon2id", hash="$argon2id$"
-    )
+    imported = ImportedKey(key_id="key1", lookup=bytes(32), pepper_id="p", hash_kind="argon2id", hash="$argon2id$")
     async with store.transaction() as transaction:
         await transaction.imported.save(imported)
     backup = await backed_up(store, tmp_path)
