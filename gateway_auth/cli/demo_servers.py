@@ -14,7 +14,7 @@ from granian.server.embed import Server
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.logs import log_settings
-from gateway_auth.cli.server import HTTP1
+from gateway_auth.cli.server import BACKLOG, HTTP1, connections_per_worker
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
@@ -37,6 +37,9 @@ async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncI
         address=address,
         port=port,
         interface=Interfaces.ASGI,
+        backlog=BACKLOG,
+        # Granian counts connections by it, idle ones too: a few slow clients must not keep all others out.
+        backpressure=connections_per_worker(),
         http1_settings=HTTP1,
         http=HTTPModes.http1,
         # Below errors, Granian would tell of its own starting and stopping between the lines of the tour.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.leaks.search import find
 
 pytestmark = pytest.mark.slow
 
+SLOW = 300
 PROMISE_SECONDS = 20.0
 """A loaded machine is waited for; what is promised, 2 s, the promise's own tests measure."""
 
@@ -187,8 +190,6 @@ def test_an_audit_that_cannot_be_written_refuses_the_change_and_nothing_changes(
 
 
 def test_the_bytes_of_a_foreign_protocol_end_the_connection_and_nothing_else(plane: AdminServer) -> None:
-    import socket
-
     for data in (
         b"\x16\x03\x01" + b"a" * 50,
         b"GET / HTTP/9\r\n\r\n",
@@ -199,6 +200,14 @@ def test_the_bytes_of_a_foreign_protocol_end_the_connection_and_nothing_else(pla
             raw.shutdown(socket.SHUT_WR)
             assert b" 200 " not in raw.recv(200)
     assert plane.ask("GET", "/healthz").status == 200
+
+
+def test_slow_clients_do_not_keep_others_out(plane: AdminServer) -> None:
+    with ExitStack() as slow:
+        for _ in range(SLOW):
+            connection = slow.enter_context(socket.create_connection(("127.0.0.1", plane.port), timeout=20))
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: local")
+        assert plane.ask("GET", "/healthz").status == 200
 
 
 def test_it_stops_when_told_and_says_nothing_unexpected(tmp_path: Path) -> None:
