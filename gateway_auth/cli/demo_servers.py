@@ -30,7 +30,7 @@ def stop_signal() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
+async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1", level: str = "warning") -> AsyncIterator[None]:
     """`app` answers there inside, and has stopped afterwards. Raises CommandFailed where it does not start."""
     server = Server(
         app,
@@ -44,7 +44,7 @@ async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncI
         http=HTTPModes.http1,
         # Below errors, Granian would tell of its own starting and stopping between the lines of the tour.
         log_level=LogLevels.error,
-        log_dictconfig=log_settings("warning"),
+        log_dictconfig=log_settings(level),
         log_access=False,
     )
     task = asyncio.create_task(server.serve())
