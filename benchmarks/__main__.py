@@ -11,12 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import (
+    bulk,
+    forward_auth,
     imports,
     in_process,
     keys,
     over_http,
     proxy,
+    revoking,
     routes,
+    scan,
     shared_limits,
     storm,
     tokens,
@@ -33,10 +37,14 @@ SCENARIOS: dict[str, Scenario] = {
     "bearer": tokens_over_http.run,
     "storm": storm.run,
     "shared": shared_limits.run,
+    "revoke": revoking.run,
     "proxy": proxy.run,
+    "forward_auth": forward_auth.run,
+    "bulk": bulk.run,
     "routes": routes.run,
     "keys": keys.run,
     "imports": imports.run,
+    "scan": scan.run,
 }
 
 

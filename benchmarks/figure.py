@@ -37,12 +37,16 @@ class Sizes(Struct, frozen=True, kw_only=True):
     starts: int = 15
     first_sights: int = 100
     storm: int = 10_000
+    revocations: int = 50
+    scan_files: int = 40_000
+    bulk_bytes: int = 200_000_000
 
 
 FULL = Sizes()
 QUICK = Sizes(
     rounds=12, memory_requests=40_000, server_rounds=3, server_seconds=1.0, matches=20_000,
     keys=100_000, cold_keys=2_000, distinct_keys=20_000, starts=5, first_sights=50, storm=4_000,
+    revocations=10, scan_files=10_000, bulk_bytes=50_000_000,
 )  # fmt: skip
 
 Scenario = Callable[[Sizes], list[Figure]]

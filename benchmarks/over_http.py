@@ -50,10 +50,12 @@ def prepare(directory: Path, **gateway: object) -> tuple[dict[str, str], dict[st
     return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, {SITE: str(file)}
 
 
-def measure(server: Server, headers: Mapping[str, str], seconds: float, core: int | None) -> Round:
+def measure(
+    server: Server, headers: Mapping[str, str], seconds: float, core: int | None, connections: int = CONNECTIONS
+) -> Round:
     """One round of load."""
     before = server.cpu_seconds()
-    load = offer(server.port, PATH, headers, seconds, core)
+    load = offer(server.port, PATH, headers, seconds, core, connections)
     return Round(load.rate, (server.cpu_seconds() - before) / load.answered * 1e6)
 
 

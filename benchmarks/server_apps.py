@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway_auth import GatewayAuth
+from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 
 SITE = "BENCHMARK_SITE"
 """Names the file with the configuration as JSON."""
@@ -32,12 +34,74 @@ def guarded() -> GatewayAuth:
     return GatewayAuth(bare(), config=_config())
 
 
-def proxy() -> GatewayAuth:
+def proxy() -> ASGIApp:
     """The standalone proxy, as `gateway-auth serve` builds it."""
     from gateway_auth.cli.composition import build_app
     from gateway_auth.config import load
 
     return build_app(load(_config()))
+
+
+def single() -> GatewayAuth:
+    """`guarded`, but each request asks Redis by itself, over as many connections as it needs."""
+    from gateway_auth.adapters.redis import limit_store
+
+    vars(limit_store)["Batcher"] = Unbatched  # in this process alone, before it is used
+    return guarded()
+
+
+class Unbatched:
+    """What a Batcher offers, without gathering anything."""
+
+    def __init__(self, ask: Callable[[list[Any]], Awaitable[Sequence[Any]]], *_: object) -> None:
+        self._ask = ask
+
+    async def put(self, question: Any) -> Any:
+        """The answer of a call of its own."""
+        return (await self._ask([question]))[0]
+
+    async def close(self) -> None:
+        """Nothing waits."""
+
+
+def peer_limits() -> Starlette:
+    """The same limits by `limits`."""
+    from benchmarks.peer_limits import limits_app
+
+    return limits_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+
+def peer_slowapi() -> Starlette:
+    """The same limits by slowapi."""
+    from benchmarks.peer_limits import slowapi_app
+
+    return slowapi_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+
+def peer_throttled() -> Starlette:
+    """The same limits by throttled-py."""
+    from benchmarks.peer_limits import throttled_app
+
+    return throttled_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+
+def authorize() -> ASGIApp:
+    """Forward-auth alone, for a proxy that asks."""
+    from gateway_auth.forward_auth import ForwardAuth
+
+    return ForwardAuth(_config())
+
+
+def empty() -> ASGIApp:
+    """Says yes to everything, without a word."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError("no lifespan")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
 
 
 def _config() -> dict[str, Any]:

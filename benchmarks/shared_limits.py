@@ -1,4 +1,4 @@
-"""Exact limits counted in Redis, through a server: what is kept of the bare app, and how often Redis is asked."""
+"""Limits counted in Redis, through a server: what is kept of the bare app, how often Redis is asked, what others do."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import base64
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from msgspec import Struct, field
 from redis import Redis
 
 from benchmarks.figure import Figure, Sizes, show, summarize
@@ -21,56 +23,119 @@ from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, serving
 from benchmarks.world import PATH, REFERRER, make_site
 
+MANY = 512
+PEERS = {"single": "single", "limits": "peer_limits", "slowapi": "peer_slowapi", "throttled": "peer_throttled"}
+APPS = {"bare": "bare", "exact": "guarded", "leased": "guarded", **PEERS}
+"""The factory of each server; `leased` is `exact` with another configuration."""
+
+
+class Series(Struct):
+    """Rounds of one server, and how often it called Redis in them."""
+
+    rounds: list[Round] = field(default_factory=list)
+    calls: int = 0
+    requests: float = 0.0
+
 
 def run(sizes: Sizes) -> list[Figure]:
     """The figures of `shared`, on uvicorn: key, scopes, role, networks, referrer, and two limits counted in Redis."""
     core, load_core = cores()
-    bare: list[Round] = []
-    guarded: list[Round] = []
-    with tempfile.TemporaryDirectory() as name, running_redis(load_core) as port:
-        headers, environment = _prepare(Path(name), port)
-        with _two(core, environment) as (without, with_it):
-            for server in (without, with_it):
+    found = {name: Series() for name in (*APPS, "many")}
+    with tempfile.TemporaryDirectory() as folder, running_redis(load_core) as port:
+        headers, sites = _prepare(Path(folder), port)
+        with _all(core, sites) as servers:
+            for server in servers.values():
                 offer(server.port, PATH, headers, min(WARM_SECONDS, sizes.server_seconds), load_core)
-            calls, requests = 0, 0.0
             for _ in range(sizes.server_rounds):
-                bare.append(measure(without, headers, sizes.server_seconds, load_core))
-                before = _script_calls(port)
-                guarded.append(measure(with_it, headers, sizes.server_seconds, load_core))
-                calls += _script_calls(port) - before
-                requests += guarded[-1].rate * sizes.server_seconds
-    shares = [ours.rate / theirs.rate * 100 for ours, theirs in zip(guarded, bare, strict=True)]
-    cpu_shares = [theirs.cpu / ours.cpu * 100 if ours.cpu else 0.0 for ours, theirs in zip(guarded, bare, strict=True)]
-    note = (
-        f"{CONNECTIONS} connections; Redis shares the load's core; server CPU {show(median(r.cpu for r in guarded))} µs"
-    )
+                for name, server in servers.items():
+                    _add(found[name], port, server, headers, sizes.server_seconds, load_core)
+                _add(found["many"], port, servers["exact"], headers, sizes.server_seconds, load_core, MANY)
+    return _figures(found)
+
+
+def _add(
+    series: Series, port: int, server: Server, headers: Mapping[str, str], seconds: float, core: int | None,
+    connections: int = CONNECTIONS,
+) -> None:  # fmt: skip
+    before = _script_calls(port)
+    series.rounds.append(measure(server, headers, seconds, core, connections))
+    series.calls += _script_calls(port) - before
+    series.requests += series.rounds[-1].rate * seconds
+
+
+def _figures(found: Mapping[str, Series]) -> list[Figure]:
+    bare, exact = found["bare"].rounds, found["exact"].rounds
+    note = f"{CONNECTIONS} connections; Redis shares the load's core; server CPU {show(_cpu(exact))} µs"
+    many = [wide.rate / narrow.rate * 100 for wide, narrow in zip(found["many"].rounds, exact, strict=True)]
     return [
-        summarize("shared.share", shares, lowest_is_best=False, note=note),
-        summarize("shared.cpu_share", cpu_shares, lowest_is_best=False),
-        Figure("shared.calls", calls / requests, f"{calls:,} calls for about {requests:,.0f} requests with two limits"),
-    ]
+        summarize("shared.share", _shares(exact, bare), lowest_is_best=False, note=note),
+        summarize("shared.cpu_share", _cpu_shares(exact, bare), lowest_is_best=False),
+        _calls("shared.calls", found["exact"]),
+        summarize("shared.many", many, lowest_is_best=False, note=f"server CPU {show(_cpu(found['many'].rounds))} µs"),
+        summarize("shared.leased_share", _shares(found["leased"].rounds, bare), lowest_is_best=False),
+        summarize("shared.leased_cpu_share", _cpu_shares(found["leased"].rounds, bare), lowest_is_best=False),
+        _calls("shared.leased_calls", found["leased"]),
+        *(
+            summarize(
+                f"shared.{name}_share", _shares(found[name].rounds, bare), lowest_is_best=False,
+                note=f"server CPU {show(_cpu(found[name].rounds))} µs",
+            )
+            for name in PEERS
+        ),
+    ]  # fmt: skip
 
 
-def _prepare(directory: Path, port: int) -> tuple[dict[str, str], dict[str, str]]:
+def _shares(ours: list[Round], bare: list[Round]) -> list[float]:
+    return [one.rate / other.rate * 100 for one, other in zip(ours, bare, strict=True)]
+
+
+def _cpu_shares(ours: list[Round], bare: list[Round]) -> list[float]:
+    return [other.cpu / one.cpu * 100 if one.cpu else 0.0 for one, other in zip(ours, bare, strict=True)]
+
+
+def _cpu(rounds: list[Round]) -> float:
+    return median(each.cpu for each in rounds)
+
+
+def _calls(name: str, series: Series) -> Figure:
+    spread = f"{series.calls:,} calls for about {series.requests:,.0f} requests with two limits"
+    return Figure(name, series.calls / series.requests, spread)
+
+
+def _prepare(directory: Path, port: int) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The headers of requests, and for each server the environment it finds its configuration by."""
     site = asyncio.run(make_site(directory))
+    sites = {}
+    for name in APPS:
+        config = with_redis(site.config, directory, port, name)
+        file = directory / f"{name}.json"
+        file.write_text(json.dumps(_leased(config) if name == "leased" else config), "utf-8")
+        sites[name] = {SITE: str(file)}
+    return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, sites
+
+
+def with_redis(config: dict[str, Any], directory: Path, port: int, prefix: str) -> dict[str, Any]:
+    """A configuration with Redis, and a key to seal with."""
     key = directory / "encryption_key"
     key.touch(mode=0o600)
     key.write_bytes(base64.b64encode(bytes(range(32))))
     secrets = {"pepper": f"file:{directory}/pepper", "encryption_key": f"file:{key}"}
-    shared = {"redis": {"url": f"redis://127.0.0.1:{port}/0", "timeout_seconds": 0.5}, "secrets": secrets}
-    file = directory / "site.json"
-    file.write_text(json.dumps(site.config | shared), "utf-8")
-    return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, {SITE: str(file)}
+    redis = {"url": f"redis://127.0.0.1:{port}/0", "timeout_seconds": 0.5, "key_prefix": prefix}
+    return config | {"redis": redis, "secrets": secrets}
+
+
+def _leased(config: dict[str, Any]) -> dict[str, Any]:
+    routes = [
+        {**route, "limits": [{**limit, "mode": "leased"} for limit in route.get("limits", ())]}
+        for route in config["routes"]
+    ]
+    return {**config, "routes": routes}
 
 
 @contextmanager
-def _two(core: int | None, environment: dict[str, str]) -> Iterator[tuple[Server, Server]]:
-    """The bare app and the guarded one."""
-    with (
-        serving("uvicorn", "bare", core, environment) as without,
-        serving("uvicorn", "guarded", core, environment) as with_it,
-    ):
-        yield without, with_it
+def _all(core: int | None, sites: Mapping[str, Mapping[str, str]]) -> Iterator[dict[str, Server]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(serving("uvicorn", app, core, sites[name])) for name, app in APPS.items()}
 
 
 def _script_calls(port: int) -> int:

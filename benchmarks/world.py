@@ -69,11 +69,16 @@ def describe(directory: Path, **sections: object) -> dict[str, object]:
 
 async def make_key(registry: Registry, configuration: Configuration) -> str:
     """The text of a new key that may use every route."""
+    return (await make_keys(registry, configuration, 1))[0]
+
+
+async def make_keys(registry: Registry, configuration: Configuration, count: int) -> list[str]:
+    """The texts of new keys of a new app."""
     clock, random = SystemClock(), SystemRandom()
     app = await ManageApps(registry, clock, random).create(ACTOR, AppFields(name="shop"))
     keys = ManageKeys(registry, clock, random, key_format=configuration.rules.key_format, peppers=configuration.peppers)
     fields = KeyFields(scopes=["orders:read", "orders:export", "items:read"], roles=["analyst"])
-    return (await keys.create(ACTOR, app.id, "live", fields)).text
+    return [(await keys.create(ACTOR, app.id, "live", fields)).text for _ in range(count)]
 
 
 async def make_site(directory: Path) -> Site:

@@ -13,7 +13,8 @@ GatewayAuthError
 │   ├── Forbidden          who asks may not do this
 │   ├── Outdated           the object is not any more what who asks has seen
 │   ├── RepeatedOtherwise  an idempotency key comes again with another request
-│   └── InvalidInput       a field has an unusable value
+│   ├── InvalidInput       a field has an unusable value
+│   └── HandoverFailed     a new key did not reach whatever hands it out
 ├── BodyTooLarge           a request body passed the configured cap while it was read
 └── MiddlewareMissing      `requires` was reached by a request that GatewayAuth never judged
 """
@@ -107,6 +108,10 @@ class InvalidInput(LifecycleError):
         self.field = field
         self.message = message
         super().__init__(f"{field}: {message}")
+
+
+class HandoverFailed(LifecycleError):
+    """A new key did not arrive, or nobody knows whether it did. The text says why, without the key."""
 
 
 class BodyTooLarge(GatewayAuthError):

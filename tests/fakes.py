@@ -31,7 +31,9 @@ from gateway_auth.engine.pipeline import Engine
 from gateway_auth.engine.principal_cache import PrincipalCache
 from gateway_auth.engine.recorder import Recorder
 from gateway_auth.engine.revocations import RevokedTokens
+from gateway_auth.engine.standing import NoLimits, Standing
 from gateway_auth.engine.token_cache import TokenCache
+from gateway_auth.engine.watches import Watches
 from gateway_auth.errors import StoreUnavailable
 from gateway_auth.ports import Change, ChangeBatch, ChangeKind, KeyReading, RevocationReading
 
@@ -366,6 +368,9 @@ class World:
         self.brake = Brake(self.brake_rate, self.clock)
         self.limits = DistantLimits(self.clock) if self.are_limits_distant else MemoryLimitStore(self.clock)
         self.engine = Engine(ruleset, self.verifier, self.limits, self.brake, self.changes, self.clock)
+        uncounted = Engine(ruleset, self.verifier, NoLimits(), Brake(None, self.clock), self.changes, self.clock)
+        self.watches = Watches(Standing(uncounted, self.verifier, None, self.clock), self.changes, self.clock)
+        self.changes.hear = self.watches.hear
         self.recorder = Recorder(ruleset.key_format, self.clock)
 
     def add_key(self, app_id: str = "app_1", **fields: Any) -> Minted:

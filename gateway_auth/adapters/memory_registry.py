@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
 
 from msgspec.structs import replace
 
+from gateway_auth.adapters.memory_audit import MemoryAudit, head_of
+from gateway_auth.adapters.memory_imported import MemoryImported
 from gateway_auth.adapters.memory_records import (
     MemoryAdmins,
     MemoryApps,
@@ -24,43 +25,17 @@ from gateway_auth.adapters.memory_records import (
 from gateway_auth.adapters.memory_usage import MemoryUsage
 from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import (
-    GENESIS,
     AuditEvent,
-    AuditFilter,
-    AuditHead,
-    AuditRecord,
-    AuditStanding,
     SealedRecord,
     seal,
 )
 from gateway_auth.core.creations import Creation
+from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.ports import Change, ChangeBatch, KeyReading, NewDigest, RevocationReading
 
 MAX_BATCH = 1000
-
-
-class MemoryAudit:
-    """ports.AuditReader."""
-
-    def __init__(self, records: Sequence[SealedRecord]) -> None:
-        self._records = records
-
-    async def standing(self) -> AuditStanding:
-        """Where it ends."""
-        head = _head_of(self._records)
-        return AuditStanding(head, head.seq)
-
-    async def page(self, chosen: AuditFilter, *, limit: int, after: int = 0) -> Sequence[SealedRecord]:
-        """Those wanted after a `seq`, oldest first."""
-        found = (sealed for sealed in self._records[after:] if _is_wanted(sealed.record, chosen))
-        return list(islice(found, limit))
-
-    async def last(self, chosen: AuditFilter, *, limit: int, before: int | None = None) -> Sequence[SealedRecord]:
-        """Those wanted before a `seq`, newest first."""
-        older = self._records if before is None else self._records[: before - 1]
-        return list(islice((sealed for sealed in reversed(older) if _is_wanted(sealed.record, chosen)), limit))
 
 
 class MemoryTransaction:
@@ -71,6 +46,7 @@ class MemoryTransaction:
         apps: Mapping[str, AppRecord],
         keys: Mapping[str, KeyRecord],
         revocations: Iterable[Recorded],
+        imported: Mapping[str, ImportedKey],
         admins: Mapping[str, AdminRecord],
         creations: Iterable[Creation],
         revision: int,
@@ -78,11 +54,12 @@ class MemoryTransaction:
     ) -> None:
         self.apps = MemoryApps(apps)
         self.keys = MemoryKeys(keys, self.apps)
+        self.imported = MemoryImported(imported, self.keys)
         self.admins = MemoryAdmins(admins)
         self.creations = MemoryCreations(creations)
         self.revocations = MemoryRevocations(revocations)
         self.audit = MemoryAudit(records)
-        self.audit_head = _head_of(records)
+        self.audit_head = head_of(records)
         self.events: list[AuditEvent] = []
         self.records: list[SealedRecord] = []
         self.changes: list[tuple[float, Change]] = []
@@ -121,6 +98,7 @@ class MemoryRegistry:
         self._admins: dict[str, AdminRecord] = {}
         self._creations: list[Creation] = []
         self._usage = MemoryUsage()
+        self._imported: dict[str, ImportedKey] = {}
         self._pruned = 0
         self._turn = asyncio.Lock()
 
@@ -170,6 +148,16 @@ class MemoryRegistry:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
         self._usage.prune(minutes_before, all_before)
 
+    async def find_imported(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """The imported keys found by any of the digests."""
+        async with self.reading() as snapshot:
+            return await snapshot.imported.find(lookups)
+
+    async def upgrade_imported(self, upgrade: Upgrade) -> None:
+        """Nothing people see changes, so nobody is told of it."""
+        async with self.transaction() as transaction:
+            await transaction.imported.upgrade(upgrade)
+
     async def prune_changes(self, before: float) -> int:
         """Forget changes from before a time; returns how many."""
         old = [change.revision for at, change in self._changes if at < before]
@@ -181,7 +169,8 @@ class MemoryRegistry:
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
         """Waits for no writer: what is there is copied."""
         apps, keys, admins = dict(self._apps), dict(self._keys), dict(self._admins)
-        yield MemoryTransaction(apps, keys, self._revocations, admins, self._creations, 0, tuple(self.records))
+        imported, records = dict(self._imported), tuple(self.records)
+        yield MemoryTransaction(apps, keys, self._revocations, imported, admins, self._creations, 0, records)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
@@ -189,7 +178,7 @@ class MemoryRegistry:
         # Held across awaits on purpose: this is the lock of the database that the SQL store has instead.
         async with self._turn:
             transaction = MemoryTransaction(
-                self._apps, self._keys, self._revocations, self._admins, self._creations,
+                self._apps, self._keys, self._revocations, self._imported, self._admins, self._creations,
                 len(self._changes), self.records,
             )  # fmt: skip
             yield transaction
@@ -197,6 +186,7 @@ class MemoryRegistry:
             _put(transaction.keys.written, self._keys)
             _put(transaction.admins.written, self._admins)
             self._creations = transaction.creations.kept
+            self._imported |= transaction.imported.written
             self._revocations = transaction.revocations.kept
             self.audit.extend(transaction.events)
             self.records.extend(transaction.records)
@@ -212,16 +202,3 @@ def _put(written: Mapping[str, R | None], there: dict[str, R]) -> None:
             there.pop(object_id, None)
         else:
             there[object_id] = record
-
-
-def _head_of(records: Sequence[SealedRecord]) -> AuditHead:
-    return records[-1].head if records else GENESIS
-
-
-def _is_wanted(record: AuditRecord, chosen: AuditFilter) -> bool:
-    return (
-        (chosen.since is None or record.at >= chosen.since)
-        and chosen.actor in (None, record.actor)
-        and chosen.action in (None, record.action)
-        and chosen.object_id in (None, record.object_id)
-    )

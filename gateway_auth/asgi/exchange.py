@@ -72,6 +72,11 @@ class Exchange(Struct, eq=False):
         return self.decision.policy.upstream
 
     @property
+    def timeout_seconds(self) -> float | None:
+        """How long the route lets the upstream take to answer, if it says so."""
+        return self.decision.policy.timeout_seconds
+
+    @property
     def client_address(self) -> str | None:
         """The client's address as text, None where there is none."""
         client = self.reading.facts.client

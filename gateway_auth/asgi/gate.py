@@ -22,8 +22,8 @@ class Gate:
     """One per event loop and configuration. `credentials` remembers `request.auth` of each principal."""
 
     __slots__ = (
-        "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "reader", "realm",
-        "recorder", "running_loop", "usage",
+        "_kinds", "_marker", "credentials", "engine", "guide", "max_body_bytes", "next_id", "passed", "reader", "realm",
+        "recorder", "running_loop", "usage", "watches",
     )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
@@ -33,7 +33,9 @@ class Gate:
         self.reader = ScopeReader(rules)
         self.engine = gateway.engine
         self.recorder = gateway.recorder
+        self.passed = gateway.recorder.passed
         self.usage = gateway.usage
+        self.watches = gateway.watches
         self.realm = rules.realm
         self.guide = ResourceGuide(rules)
         self.max_body_bytes = rules.max_body_bytes

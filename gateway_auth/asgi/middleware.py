@@ -12,8 +12,11 @@ from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
 from gateway_auth.asgi.scope import TLS_SCHEMES, Reading
 from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
+from gateway_auth.asgi.watched import watched
+from gateway_auth.core.condition import GONE, Condition
 from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.malformed import Malformed
+from gateway_auth.core.measures import Readings
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
 from gateway_auth.errors import StoreUnavailable
 
@@ -42,6 +45,16 @@ class GatewayAuth:
         self._next_id = request_ids()
         self._loop: AbstractEventLoop | None = None
 
+    def condition(self) -> Condition:
+        """Whether requests can be judged now, and what that is done without."""
+        gateway = self._runtime.gateway
+        return gateway.condition if gateway is not None else GONE
+
+    def readings(self) -> Readings:
+        """Its numbers (`core.measures`); none before it has started. Those that only grow stay after its end."""
+        gateway = self._runtime.gateway
+        return gateway.readings() if gateway is not None else {}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in _JUDGED:
             await self._run_lifespan(scope, receive, send)
@@ -63,9 +76,11 @@ class GatewayAuth:
             if not isinstance(decision, Allow):
                 await self._refuse(gate, scope, send, decision, reading, request_id_header)
                 return
+        gate.passed[decision.policy.id] += 1
         exchange = Exchange(decision, request_id_header, gate, reading, scope, send)
         receive = exchange.cap_body(receive, gate.max_body_bytes) if reading.facts.body_bytes is None else receive
         app = gate.guide if decision.policy.is_metadata else self.app
+        app = watched(app, exchange) if reading.facts.is_websocket else app
         failure = None
         try:
             await app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gateway_auth.asgi.types import Scope, Send
+from collections.abc import Iterable
+
+from gateway_auth.asgi.types import Header, Scope, Send
 from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.core.outcome import Outcome, deny_outcome
-from gateway_auth.core.principal import HeaderList
 
 POLICY_VIOLATION = 1008
 """RFC 6455 section 7.4.1."""
@@ -25,14 +26,14 @@ async def send_problem(send: Send, code: str, request_id: str, realm: str = "") 
 async def refuse_websocket(scope: Scope, send: Send, outcome: Outcome, reason: str) -> None:
     """Refuse before accept: with the whole answer where the server can carry it, else it becomes a bare 403."""
     if "websocket.http.response" in (scope.get("extensions") or {}):
-        headers = _joined(outcome.headers)
+        headers = joined(outcome.headers)
         await send({"type": "websocket.http.response.start", "status": outcome.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": outcome.body})
     else:
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
 
 
-def _joined(headers: HeaderList) -> list[tuple[bytes, bytes]]:
+def joined(headers: Iterable[Header]) -> list[tuple[bytes, bytes]]:
     """Every name once, its values as one list (RFC 9110 section 5.3): Granian 2.8 dies of a name that comes twice."""
     joined: dict[bytes, bytes] = {}
     for name, value in headers:

@@ -29,6 +29,8 @@ class Runtime:
 
     def __init__(self, config: str | os.PathLike[str] | Mapping[str, object] | Configuration) -> None:
         self._config = config
+        self.gateway: Gateway | None = None
+        """The gateway started last; it may be closed by now."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[Gateway] | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -50,6 +52,7 @@ class Runtime:
         from gateway_auth.bootstrap import open_gateway
 
         gateway = await open_gateway(self._config)
+        self.gateway = gateway
         self._keeping = asyncio.create_task(_keep(gateway), name="gateway-auth keeper")
         return gateway
 

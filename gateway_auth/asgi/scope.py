@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from urllib.parse import unquote
 
@@ -21,6 +22,8 @@ from gateway_auth.core.ruleset import RuleSet
 MAX_QUERY_BYTES = 16_384
 MAX_HEADERS = 200
 MAX_CLIENT_REQUEST_ID = 64
+MAX_REMEMBERED_ADDRESS = 64
+"""Of a forwarding header, in bytes; longer ones are read anew each time."""
 
 _METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,32}")
 _SUB_DELIMS = rb"A-Za-z0-9._~!$&'()*+,;=-"
@@ -49,6 +52,14 @@ class Reading(Struct, frozen=True, gc=False):
     def client_request_id(self) -> str:
         """The client's own request id, bounded, for the log alone."""
         return self.facts.headers.get(h.REQUEST_ID, b"")[:MAX_CLIENT_REQUEST_ID].decode("latin-1")
+
+
+def read_peer(rules: RuleSet, host: str | None) -> tuple[Address | None, bool]:
+    """The peer's address, and whether its forwarding headers are believed."""
+    address = parse_peer(host)
+    if address is None:
+        return None, rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
+    return address, address in rules.trusted_proxies
 
 
 _TOO_MANY_HEADERS = Malformed("more than 200 header fields")
@@ -81,7 +92,7 @@ class _Shape:
 class ScopeReader:
     """Reads scopes under one configuration. What it remembers is bounded and follows from the text alone."""
 
-    __slots__ = ("_hosts", "_kinds", "_methods", "_peers", "_rules", "_shapes", "_trusted")
+    __slots__ = ("_clients", "_hosts", "_kinds", "_methods", "_peers", "_rules", "_shapes", "_trusted")
 
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
@@ -90,14 +101,9 @@ class ScopeReader:
         self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, 512, 300)
         self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, 64, 32)
         self._shapes: Memo[bytes, _Shape] = Memo(self._shape, max_entries=256, max_length=1024)
-        self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(self._read_peer)
+        self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(partial(read_peer, rules))
 
-    def _read_peer(self, host: str | None) -> tuple[Address | None, bool]:
-        """The peer's address, and whether its forwarding headers are believed."""
-        address = parse_peer(host)
-        if address is None:
-            return None, self._rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
-        return address, address in self._trusted
+        self._clients: Memo[tuple[Address | None, bytes], Address | Malformed | None] = Memo(self._read_client)
 
     def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""
@@ -176,7 +182,12 @@ class ScopeReader:
         value = found.get(h.CLIENT_ADDRESS)
         if value is None:
             return client
-        return client_address(client, value, self._rules.client_address_style, self._trusted)
+        if len(value) <= MAX_REMEMBERED_ADDRESS:
+            return self._clients[client, value]
+        return self._read_client((client, value))
+
+    def _read_client(self, told: tuple[Address | None, bytes]) -> Address | Malformed | None:
+        return client_address(*told, self._rules.client_address_style, self._trusted)
 
 
 def _repeat(kind: int, value: bytes, found: dict[int, bytes]) -> Malformed | None:

@@ -1,10 +1,13 @@
-"""What a running gateway writes to its store: what was used; and what it takes out of it: what is too old."""
+"""What a running gateway does with its store beside the requests: writes what was used, forgets what is too old, tells
+webhooks what happened.
+"""
 
 from __future__ import annotations
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemRandom
-from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.bootstrap.webhooks import open_webhooks
+from gateway_auth.config import Configuration
 from gateway_auth.engine.bookkeeping import Bookkeeper
 from gateway_auth.engine.housekeeping import Housekeeper
 from gateway_auth.engine.redigest import DigestLedger
@@ -15,19 +18,24 @@ from gateway_auth.ports import Clock
 class Books:
     """Kept beside the requests, never in their way."""
 
-    def __init__(self, store: SqlStore, clock: Clock, peppers: PepperRing, usage_days: int) -> None:
+    def __init__(self, configuration: Configuration, store: SqlStore, clock: Clock) -> None:
         random = SystemRandom()
         self.usage = UsageTally(clock.now())
-        self.digests = DigestLedger(peppers, store)
+        self.digests = DigestLedger(configuration.peppers, store)
         self._bookkeeper = Bookkeeper((UsageLedger(self.usage, store, clock), self.digests), random)
-        self._housekeeper = Housekeeper(store, clock, random, usage_days)
+        self._housekeeper = Housekeeper(store, clock, random, configuration.usage_days)
+        self._webhooks = open_webhooks(configuration, store, clock)
 
     def start(self) -> None:
         """Begin; needs a running loop."""
         self._bookkeeper.start()
         self._housekeeper.start()
+        if self._webhooks is not None:
+            self._webhooks.start()
 
     async def stop(self) -> None:
         """Write what is left, and end."""
+        if self._webhooks is not None:
+            await self._webhooks.stop()
         await self._housekeeper.stop()
         await self._bookkeeper.stop()

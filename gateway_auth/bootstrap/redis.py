@@ -78,12 +78,27 @@ class RedisParts:
     @property
     def is_degraded(self) -> bool:
         """Whether something is decided without Redis that should be decided with it."""
-        return bool(self.limits.failure) or not self.connection.is_available(self._exact.place)
+        return bool(self.limits.failure) or self.is_left_alone
 
     @property
     def share(self) -> Share:
         """The workers known, and the place of this one among them."""
         return self._heartbeat.share
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the server of the limits is not asked for now."""
+        return not self.connection.is_available(self._exact.place)
+
+    @property
+    def calls(self) -> int:
+        """How many commands were given."""
+        return self.connection.calls
+
+    @property
+    def openings(self) -> int:
+        """How often a breaker opened."""
+        return self.connection.openings()
 
     def failures(self) -> Counter[str]:
         """How many commands failed, by kind."""

@@ -10,16 +10,19 @@ from gateway_auth import __version__
 from gateway_auth.cli.admin import admin
 from gateway_auth.cli.admins import admins
 from gateway_auth.cli.apps import apps
+from gateway_auth.cli.audit import audit
 from gateway_auth.cli.config import configuration
 from gateway_auth.cli.demo import demo
 from gateway_auth.cli.doctor import doctor
 from gateway_auth.cli.init import init
-from gateway_auth.cli.key_rotation import keys
+from gateway_auth.cli.keys_import import keys
 from gateway_auth.cli.options import Config, Debug
 from gateway_auth.cli.output import tell
+from gateway_auth.cli.scan import scan
 from gateway_auth.cli.serve import serve
 from gateway_auth.cli.store import store
 from gateway_auth.cli.tokens import tokens
+from gateway_auth.cli.webhooks import webhooks
 
 app = typer.Typer(
     name="gateway-auth",
@@ -48,6 +51,8 @@ def everywhere(config: Config = "", debug: Debug = False, version: Version = Fal
 @apps.callback()
 @keys.callback()
 @tokens.callback()
+@webhooks.callback()
+@audit.callback()
 @admins.callback()
 @configuration.callback()
 @store.callback()
@@ -61,6 +66,9 @@ for command in (init, demo, serve, admin, doctor):
 app.add_typer(apps, name="apps")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
+app.add_typer(webhooks, name="webhooks")
+app.add_typer(audit, name="audit")
 app.add_typer(admins, name="admins")
 app.add_typer(configuration, name="config")
 app.add_typer(store, name="store")
+app.command()(scan)

@@ -90,7 +90,7 @@ def check_port(configuration: Configuration) -> Check:
         address = resolve(host, port)
         refuse_taken(address, port)
     except CommandFailed as error:
-        if is_gateway(host, port):
+        if is_gateway(host, port, is_tls=configuration.tls is not None):
             return Check("port", "ok", f"a gateway answers on {spelled(host, port)}")
         return Check("port", "failed", str(error))
     return Check("port", "ok", f"{spelled(host, port)} is free")

@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.admin import AdminParts
 from gateway_auth.bootstrap.shared import refuse_unusable
+from gateway_auth.cli.probes import alive, probe
+from gateway_auth.cli.reserved import Reserved
+from gateway_auth.cli.snapshots import Reporting
+from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
 from gateway_auth.engine.brake import Brake
 from gateway_auth.errors import ConfigError, Problem
+from gateway_auth.forward_auth import Answering, ForwardAuth
 from gateway_auth.lifecycle.admission import Admission
-from gateway_auth.proxy import InvalidUpstream, ProxyApp, parse_upstream
+from gateway_auth.proxy import ProxyApp
 
 
-def build_app(configuration: Configuration) -> GatewayAuth:
-    """The ASGI app to serve. It opens its resources in its lifespan."""
-    default = configuration.default_upstream
-    proxy = ProxyApp(
-        parse_upstream(default) if default is not None else None,
+def build_app(configuration: Configuration, proxy: ProxyApp | None = None, snapshots: Path | None = None) -> ASGIApp:
+    """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
+    behind = (proxy or build_proxy(configuration)) if _forwards(configuration) else None
+    judge = GatewayAuth(Answering(behind), config=configuration)
+    rooms: dict[str, ASGIApp] = {
+        "authorize": ForwardAuth(configuration, judge=judge),
+        "healthz": probe(alive),
+        "readyz": probe(judge.condition),
+    }
+    app = Reserved(judge, rooms, configuration.rules.realm)
+    return app if snapshots is None else Reporting(app, snapshots, judge.condition, judge.readings)
+
+
+def build_proxy(configuration: Configuration) -> ProxyApp:
+    """What is behind the middleware."""
+    upstreams = named_upstreams(configuration)
+    return ProxyApp(
+        upstreams.get(configuration.default_upstream or ""),
+        upstreams=upstreams,
         respond=partial(send_problem, realm=configuration.rules.realm),
+        max_message_bytes=configuration.rules.max_body_bytes,
     )
-    return GatewayAuth(proxy, config=configuration)
+
+
+def _forwards(configuration: Configuration) -> bool:
+    """Whether any request has somewhere to go; where only another proxy asks, none needs to."""
+    return configuration.default_upstream is not None or any(policy.upstream for policy in configuration.rules.policies)
 
 
 def build_admin(parts: AdminParts) -> ASGIApp:
@@ -50,18 +75,14 @@ def refuse_unservable(configuration: Configuration) -> None:
     """Raises ConfigError with everything that a middleware could do with this configuration and a proxy cannot."""
     refuse_unusable(configuration.redis)
     problems = [
-        Problem(f"routes.{route_id}.upstream", "is missing, and so is gateway.upstream: there is nowhere to forward to")
+        Problem(
+            f"routes.{route_id}.upstream",
+            "is missing, and so is gateway.upstream: there is nowhere to forward to. "
+            "Where another proxy asks and forwards itself, add [forward_auth]",
+        )
         for route_id in configuration.routes_without_upstream()
     ]
-    named = {"gateway.upstream": configuration.default_upstream} | {
-        f"routes.{policy.id}.upstream": policy.upstream for policy in configuration.rules.policies
-    }
-    for path, url in named.items():
-        try:
-            if url is not None:
-                parse_upstream(url)
-        except InvalidUpstream as error:
-            problems.append(Problem(path, str(error)))
+    problems += unusable_upstreams(configuration)
     if problems:
         raise ConfigError(problems)
 
@@ -76,8 +97,3 @@ def refuse_uncounted(configuration: Configuration, *, is_local_accepted: bool) -
             " each would be admitted. Add [redis], or serve with one worker, or accept that with --local-limits"
         )
         raise ConfigError([Problem("gateway.workers", message)])
-
-
-def unserved_websockets(configuration: Configuration) -> list[str]:
-    """Ids of the routes that accept a WebSocket, which this version of the proxy refuses all the same."""
-    return [policy.id for policy in configuration.rules.policies if policy.is_websocket]

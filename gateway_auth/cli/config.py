@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway_auth.cli.failures import UNUSABLE, CommandFailed
+from gateway_auth.cli.failures import UNUSABLE, CommandFailed, CommandRefused
 from gateway_auth.cli.options import AsJson, Config
 from gateway_auth.cli.output import complain, tell, tell_fields, tell_json, tell_table
 from gateway_auth.errors import ConfigError, NotFound, Problem
@@ -22,11 +22,14 @@ configuration = typer.Typer(help="The configuration: is it right, and what does 
 def check(config: Config = "", as_json: AsJson = False) -> None:
     """Say everything that is wrong with the configuration. Exits 2 when something is."""
     from gateway_auth.bootstrap.shared import refuse_unusable
+    from gateway_auth.cli.tls_files import read_tls
     from gateway_auth.config import load
 
     try:
         loaded = load(config)
         refuse_unusable(loaded.redis)
+        if loaded.tls is not None:
+            read_tls(loaded.tls)
     except ConfigError as error:
         if not as_json:
             raise
@@ -45,19 +48,39 @@ def explain(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="As in the request: GET, POST, …")],
     path: Annotated[str, typer.Argument(metavar="PATH", help="As in the request: /v1/orders/1")],
     key_id: Annotated[str, typer.Option(metavar="KEY_ID", help="Also say what this key would meet.")] = "",
+    client: Annotated[
+        str, typer.Option("--from", metavar="ADDRESS", help="The client's address, as the gateway takes it.")
+    ] = "",
+    https: Annotated[
+        bool | None,
+        typer.Option("--https/--http", help="How it arrives.", show_default=""),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Headers it carries: Origin, Referer, X-Ios-…")
+    ] = None,
+    scope: Annotated[list[str] | None, typer.Option(metavar="SCOPE", help="Scopes the caller holds.")] = None,
+    role: Annotated[list[str] | None, typer.Option(metavar="ROLE", help="Roles the caller holds.")] = None,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show which route a request falls under, and what it has to pass, in order. Needs no credential."""
+    """Show which route a request falls under, and what it has to pass, in order. Needs no credential.
+
+    What nothing is said about stands as "depends".
+    """
     import time
 
     from gateway_auth.cli.explain import explain_request
+    from gateway_auth.cli.explain_given import read_given
     from gateway_auth.cli.explanation import route_view
     from gateway_auth.config import load
 
     loaded = load(config)
     key = _read_key(loaded, key_id) if key_id else None
-    explanation = explain_request(loaded.rules, method, path, key, time.time())
+    if key is not None and (scope or role):
+        raise CommandRefused("--scope and --role say what a caller without --key-id holds; leave out one or the other")
+    table = loaded.rules.headers
+    given = read_given(table, client=client, is_https=https, headers=header or (), scopes=scope or (), roles=role or ())
+    explanation = explain_request(loaded.rules, method, path, key, time.time(), given)
     if as_json:
         tell_json(explanation.view())
         return

@@ -106,7 +106,7 @@ async def _show(configuration: Configuration, directory: Path, *, is_kept: bool,
     try:
         keys = await make_keys(parts.store, configuration)
         steps = tour(keys, configuration.rules.key_format)
-        async with serving(orders_app(), upstream.port), serving(build_app(configuration), port):
+        async with serving(orders_app(), upstream.servers[0].port), serving(build_app(configuration), port):
             if check:
                 taken = await asyncio.to_thread(take_tour, steps, port)
                 return 0 if tell_check(taken) else FAILED

@@ -14,7 +14,9 @@ from granian.server.embed import Server
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.logs import log_settings
-from gateway_auth.cli.server import BACKLOG, HTTP1, connections_per_worker
+from gateway_auth.cli.server import connections_per_worker
+from gateway_auth.cli.sockets import BACKLOG
+from gateway_auth.cli.workers import HTTP1
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor(config: Config = "", as_json: AsJson = False) -> None:
-    """Look at configuration, secrets, store, issuers, port and clock. Exits 1 when anything fails."""
+    """Look at configuration, secrets, store, Redis, issuers, port and clock. Exits 1 when anything fails."""
     checks = _examine(config)
     is_well = all(check.status != "failed" for check in checks)
     if as_json:
@@ -34,6 +35,8 @@ def _examine(config: str) -> list[Check]:
 
     from gateway_auth.cli import checks as look
     from gateway_auth.cli.check_issuers import check_issuers
+    from gateway_auth.cli.check_listener import check_listener
+    from gateway_auth.cli.check_redis import check_redis
     from gateway_auth.cli.check_store import check_store
     from gateway_auth.cli.secrets_section import read_secrets
     from gateway_auth.config import load
@@ -44,13 +47,15 @@ def _examine(config: str) -> list[Check]:
     except ConfigError as error:
         return [*look.check_problems(error.problems), look.check_clock(0)]
     secrets = read_secrets(config)
+    keys = [Path(configuration.tls.key_file)] if configuration.tls is not None else []
     of_store, newest_record = asyncio.run(check_store(configuration, secrets.pepper_ids))
     return [
         *look.check_configuration(configuration),
         look.Check("secrets", "ok", "the pepper is there, and long enough"),
-        *look.check_files(configuration, secrets.files),
+        *look.check_files(configuration, (*secrets.files, *keys)),
         *of_store,
+        *asyncio.run(check_redis(configuration)),
         *asyncio.run(check_issuers(configuration)),
-        look.check_port(configuration),
+        *check_listener(configuration),
         look.check_clock(newest_record),
     ]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway_auth.cli.explanation import Result, Step
+from gateway_auth.cli.explain_given import Given
+from gateway_auth.cli.explanation import Result, Step, result_of
 from gateway_auth.cli.rate_words import rate_words
 from gateway_auth.core.decide import unusable_reason
 from gateway_auth.core.decision import Reason
+from gateway_auth.core.headers import ORIGIN, REFERER
 from gateway_auth.core.keys import VerifiedKey, status_at
 from gateway_auth.core.limits import NO_LIMITS
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import Principal
+from gateway_auth.core.referrer import is_referrer_allowed
+from gateway_auth.core.request import RequestFacts
 
 
-def explain_key(policy: Policy, key: VerifiedKey | None, method: str, path: str, now: float) -> Iterator[Step]:
+def explain_key(
+    policy: Policy, key: VerifiedKey | None, facts: RequestFacts, now: float, given: Given
+) -> Iterator[Step]:
     """From the credential to the limits; of a key that is given, what its record already decides."""
     if policy.access == "public":
         yield Step("credential", "passes", "the route is public: none is looked at")
@@ -22,11 +28,13 @@ def explain_key(policy: Policy, key: VerifiedKey | None, method: str, path: str,
         yield from _unknown(policy)
     else:
         yield from _known(policy, key, now)
-        yield from _restrictions(key, method, path)
+        yield from _restrictions(key, facts, given)
     if policy.referrers:
         pages = ", ".join(pattern.text for pattern in policy.referrers)
-        yield Step("referrers", "depends", f"from {pages}", Reason.REFERRER_NOT_ALLOWED)
-    yield from _authority(policy, key.principal_at(now) if key is not None else None)
+        origin, referer = facts.headers.get(ORIGIN), facts.headers.get(REFERER)
+        is_page = is_referrer_allowed(policy.referrers, origin, referer) if given.headers is not None else None
+        yield Step("referrers", result_of(is_page), f"from {pages}", Reason.REFERRER_NOT_ALLOWED)
+    yield from _authority(policy, key.principal_at(now) if key is not None else given.principal)
     yield _limits(policy, key)
 
 
@@ -48,23 +56,27 @@ def _known(policy: Policy, key: VerifiedKey, now: float) -> Iterator[Step]:
         yield Step("key state", "refuses", because, unusable_reason(key, now))
 
 
-def _restrictions(key: VerifiedKey, method: str, path: str) -> Iterator[Step]:
+def _restrictions(key: VerifiedKey, facts: RequestFacts, given: Given) -> Iterator[Step]:
     record, rules = key.record, key.restrictions
     if rules is None:
         yield Step("key restrictions", "passes", "the key has none")
         return
     networks = (*record.allow_networks, *(f"not {text}" for text in record.deny_networks))
-    for check, words, reason in (
-        ("key networks", networks, Reason.NETWORK_NOT_ALLOWED),
-        ("key referrers", record.allow_referrers, Reason.REFERRER_NOT_ALLOWED),
-        ("key applications", (*record.allow_android, *record.allow_ios), Reason.APPLICATION_NOT_ALLOWED),
+    is_network = rules.is_network_allowed(facts.client) if given.client is not None else None
+    has_headers = given.headers is not None
+    is_page = rules.is_referrer_allowed(facts) if has_headers else None
+    is_app = rules.is_application_allowed(facts) if has_headers else None
+    applications = (*record.allow_android, *record.allow_ios)
+    for check, words, is_met, reason in (
+        ("key networks", networks, is_network, Reason.NETWORK_NOT_ALLOWED),
+        ("key referrers", record.allow_referrers, is_page, Reason.REFERRER_NOT_ALLOWED),
+        ("key applications", applications, is_app, Reason.APPLICATION_NOT_ALLOWED),
     ):
         if words:
-            yield Step(check, "depends", ", ".join(words), reason)
+            yield Step(check, result_of(is_met), ", ".join(words), reason)
     if rules.requests:
-        is_one = any(pattern.matches(method, path) for pattern in rules.requests)
         because = f"the key is for {', '.join(record.allow_requests)}"
-        yield Step("key requests", _result(is_one), because, Reason.REQUEST_NOT_ALLOWED)
+        yield Step("key requests", result_of(rules.is_request_allowed(facts)), because, Reason.REQUEST_NOT_ALLOWED)
 
 
 def _authority(policy: Policy, principal: Principal | None) -> Iterator[Step]:
@@ -76,7 +88,7 @@ def _authority(policy: Policy, principal: Principal | None) -> Iterator[Step]:
             because = f"{title} {', '.join(sorted(scopes))}"
             yield Step("scopes", _scopes_result(principal, scopes, title), because, Reason.INSUFFICIENT_SCOPE)
     if policy.roles:
-        result = "depends" if principal is None else _result(not policy.roles.isdisjoint(principal.roles))
+        result = "depends" if principal is None else result_of(not policy.roles.isdisjoint(principal.roles))
         yield Step("roles", result, f"one of {', '.join(sorted(policy.roles))}", Reason.INSUFFICIENT_ROLE)
 
 
@@ -84,11 +96,7 @@ def _scopes_result(principal: Principal | None, scopes: frozenset[str], title: s
     if principal is None:
         return "depends"
     granted = principal.granted
-    return _result(granted.covers_all(scopes) if title == "all of" else granted.covers_any(scopes))
-
-
-def _result(is_met: bool) -> Result:
-    return "passes" if is_met else "refuses"
+    return result_of(granted.covers_all(scopes) if title == "all of" else granted.covers_any(scopes))
 
 
 def _limits(policy: Policy, key: VerifiedKey | None) -> Step:

@@ -9,6 +9,7 @@ import typer
 
 from gateway_auth.cli import key_options as option
 from gateway_auth.cli.asking import confirm
+from gateway_auth.cli.key_handover import hand_over
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.keys import tell_created
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument, Yes
@@ -91,10 +92,24 @@ def due(
     within: Annotated[
         int, typer.Option(metavar="DAYS", help="Also those that expire within so many days.")
     ] = DEFAULT_NOTICE_DAYS,
+    rotate_with: Annotated[
+        str,
+        typer.Option(
+            "--rotate-with",
+            metavar="COMMAND",
+            help="Rotate them all: COMMAND gets each new key as JSON on stdin, and has taken it when it exits with 0.",
+        ),
+    ] = "",
+    overlap: Annotated[
+        str, typer.Option(metavar="7d", help="With --rotate-with: how long the old keys go on working.")
+    ] = DEFAULT_OVERLAP,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
     """List keys that should be rotated: older than api_keys.rotate_after_days, or about to expire."""
+    if rotate_with:
+        hand_over(rotate_with, within, overlap, config, as_json)
+        return
 
     async def find(session: Session) -> list[KeyRecord]:
         return [key async for key in session.review.due(within)]

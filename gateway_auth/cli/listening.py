@@ -44,8 +44,12 @@ def refuse_taken(address: str, port: int) -> None:
             probe.bind((address, port))
             probe.listen(1)
         except OSError as error:
-            advice = _ADVICE.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
-            raise CommandFailed(f"{spelled(address, port)} {advice}") from None
+            raise CommandFailed(f"{spelled(address, port)} {advice_for(error)}") from None
+
+
+def advice_for(error: OSError) -> str:
+    """Why nobody can listen there, and what to do."""
+    return _ADVICE.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
 
 
 def free_port() -> int:
@@ -56,12 +60,17 @@ def free_port() -> int:
         return port
 
 
-def is_gateway(host: str, port: int) -> bool:
+def is_gateway(host: str, port: int, *, is_tls: bool = False) -> bool:
     """Whether what listens there refuses as only a gateway does: its reserved paths fall under no route."""
     import http.client
     import json
+    import ssl
 
     connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+    if is_tls:
+        # Whose certificate it is does not matter: nothing is told, and what is heard is believed in one regard alone.
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(host, port, timeout=PROBE_SECONDS, context=context)
     try:
         connection.request("GET", "/.gateway/")
         problem = json.loads(connection.getresponse().read(MAX_PROBE_BYTES))

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
+from typing import BinaryIO
 
 from gateway_auth.cli.failures import CommandFailed
 
@@ -51,3 +55,25 @@ def make_file(path: Path, content: str, mode: int) -> bool:
         path.unlink()
         raise
     return True
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file, its owner's alone, that has its name only when all of it is on the disk.
+
+    What is there already stays: then CommandFailed. A killed writer leaves a file beside it that ends in `.partial`.
+    """
+    taken = CommandFailed(f"{path} is there already; name another file")
+    if path.is_symlink() or path.exists():
+        raise taken
+    descriptor, partial = mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(partial, path)  # unlike a rename, this replaces nothing
+    except FileExistsError:
+        raise taken from None
+    finally:
+        os.unlink(partial)

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 
-NEEDED = ("granian", "httptools")
+NEEDED = ("granian", "httptools", "websockets")
 
 
 def serve(
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Instead of gateway.listen.")] = "",
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT|unix:PATH", help="Instead of gateway.listen.")] = "",
     upstream: Annotated[str, typer.Option(metavar="URL", help="Instead of gateway.upstream.")] = "",
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of gateway.workers.")] = None,
     local_limits: Annotated[
@@ -35,36 +35,37 @@ def serve(
 ) -> None:
     """Serve as a reverse proxy in front of gateway.upstream, until SIGTERM or Ctrl-C.
 
-    SIGHUP reads routes, plans, roles and secrets again, with new workers; a configuration with problems is not taken.
+    SIGHUP, or a change of a file, reads configuration, secrets and certificate again, with new workers beside the
+    old; one with problems is not taken.
     """
     import logging.config
     from functools import partial
 
     require_server()
-    from gateway_auth.cli.composition import refuse_uncounted, refuse_unservable, unserved_websockets
+    from gateway_auth.cli.composition import refuse_uncounted
     from gateway_auth.cli.listening import refuse_taken, resolve
     from gateway_auth.cli.logs import log_settings
-    from gateway_auth.cli.server import run_server
-    from gateway_auth.config import load
+    from gateway_auth.cli.server import Server
+    from gateway_auth.cli.sockets import TcpAddress, UnixAddress
 
     overrides = {
         "gateway.listen": listen or None,
         "gateway.upstream": upstream or None,
         "gateway.workers": workers,
     }
-    configuration = load(config, overrides=overrides)
-    refuse_unservable(configuration)
-    refuse_uncounted(configuration, is_local_accepted=local_limits)
+    server = Server(config, overrides, partial(refuse_uncounted, is_local_accepted=local_limits), log_level)
+    configuration = server.configuration
     _open_store(configuration)
-    host, port = configuration.listen
-    address = resolve(host, port)
-    refuse_taken(address, port)
+    address: TcpAddress | UnixAddress
+    if configuration.socket is not None:
+        address = UnixAddress(configuration.socket)
+    else:
+        host, port = configuration.listen
+        address = TcpAddress(resolve(host, port), port)
+        refuse_taken(resolve(host, port), port)
+    status = _resolve_status(configuration)
     logging.config.dictConfig(log_settings(log_level))
-    for route_id in unserved_websockets(configuration):
-        message = "route %s: WebSocket upgrades are refused, the standalone proxy cannot forward them yet"
-        logging.getLogger("gateway_auth.serve").warning(message, route_id)
-    check = partial(refuse_uncounted, is_local_accepted=local_limits)
-    raise typer.Exit(run_server(address, port, configuration.workers, log_level, config, overrides, check))
+    raise typer.Exit(server.run(address, status))
 
 
 def require_server() -> None:
@@ -76,16 +77,34 @@ def require_server() -> None:
         raise CommandRefused(f"serving needs {' and '.join(missing)}: pip install 'gateway-auth[server]'")
 
 
+def _resolve_status(configuration: Configuration) -> tuple[str, int] | None:
+    """Where to tell numbers. Raises CommandFailed where nobody could, or where the package for it is missing."""
+    from importlib.util import find_spec
+
+    from gateway_auth.cli.listening import refuse_taken, resolve
+
+    if configuration.status_listen is None:
+        return None
+    if find_spec("prometheus_client") is None:
+        raise CommandRefused("gateway.status_listen needs prometheus-client: pip install 'gateway-auth[metrics]'")
+    host, port = configuration.status_listen
+    address = resolve(host, port)
+    refuse_taken(address, port)
+    return address, port
+
+
 def _open_store(configuration: Configuration) -> None:
-    """Raises StoreError, in words for a person, where every worker would fail."""
+    """Raises StoreError or ConfigError, in words for a person, where every worker would fail."""
     import asyncio
 
     from gateway_auth.adapters.sql import SqlStore
+    from gateway_auth.cli.peppers import refuse_unverifiable
 
     async def open_and_close() -> None:
         store = SqlStore(configuration.store_url)
         try:
             await store.open()
+            await refuse_unverifiable(store, configuration)
         finally:
             await store.close()
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway_auth.core.actor import Actor
@@ -14,44 +13,34 @@ if TYPE_CHECKING:
     from gateway_auth.adapters.sql import SqlStore
     from gateway_auth.config import Configuration
     from gateway_auth.core.keys import AppRecord
-    from gateway_auth.ports import Transaction
 
 T = TypeVar("T")
-
-
-class _Registry:
-    """`ports.Registry` around the store, which notices whether anything was changed."""
-
-    def __init__(self, store: SqlStore) -> None:
-        self.is_changed = False
-        self.reading = store.reading
-        self._store = store
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._store.transaction() as transaction:
-            yield transaction
-        self.is_changed = True
 
 
 class Session:
     """The use cases over one store. `actor` is who the audit says has acted."""
 
     def __init__(self, configuration: Configuration, store: SqlStore) -> None:
+        from gateway_auth.adapters.sql.outbox import SqlOutbox
         from gateway_auth.adapters.system import SystemClock, SystemRandom
         from gateway_auth.bootstrap.inspection import signature_verifier
+        from gateway_auth.bootstrap.management import ManagedRegistry
         from gateway_auth.lifecycle.admins import ManageAdmins
         from gateway_auth.lifecycle.apps import ManageApps
+        from gateway_auth.lifecycle.audit import ReadAudit
+        from gateway_auth.lifecycle.import_keys import ImportKeys
         from gateway_auth.lifecycle.inspect_token import TokenInspector
         from gateway_auth.lifecycle.keys import ManageKeys
         from gateway_auth.lifecycle.review import ReviewKeys
         from gateway_auth.lifecycle.tokens import ManageTokens
         from gateway_auth.lifecycle.usage import ReviewUsage
+        from gateway_auth.lifecycle.webhooks import ManageWebhooks
 
         rules = configuration.rules
         clock, random = SystemClock(), SystemRandom()
         self.actor = actor()
-        self._registry = registry = _Registry(store)
+        self.anchor_file = configuration.anchor_file
+        self.registry = registry = ManagedRegistry(store, configuration, clock)
         self.apps = ManageApps(registry, clock, random, rules.plans)
         self.keys = ManageKeys(
             registry,
@@ -69,6 +58,17 @@ class Session:
             rotate_after_days=configuration.api_keys.rotate_after_days,
         )
         self.usage = ReviewUsage(store, clock)
+        known = [webhook.id for webhook in configuration.webhooks]
+        self.webhooks = ManageWebhooks(SqlOutbox(store), clock, random, known)
+        self.imports = ImportKeys(
+            registry,
+            clock,
+            random,
+            key_format=rules.key_format,
+            peppers=configuration.peppers,
+            max_lifetime_days=configuration.api_keys.max_lifetime_days,
+        )
+        self.audit = ReadAudit(registry, clock)
         self.key_format = rules.key_format
         self.admins = ManageAdmins(registry, clock, random, configuration.peppers)
         self.tokens = ManageTokens(registry, clock, random, rules.issuers, key_format=rules.key_format)
@@ -77,7 +77,7 @@ class Session:
     @property
     def has_changed(self) -> bool:
         """Whether anything was changed through it."""
-        return self._registry.is_changed
+        return self.registry.is_changed
 
     async def find_app(self, named: str) -> AppRecord:
         """The app of this id, or the only one of this name. Raises NotFound, or Conflict where several have it."""

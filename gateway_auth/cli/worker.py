@@ -1,16 +1,22 @@
-"""The beginning of a worker process: from the file to an app, tied to the life of the server that started it."""
+"""The beginning of a worker process: from the configuration to an app, tied to the life of its parent."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
+import socket
 import sys
-from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
 
-from gateway_auth.asgi.middleware import GatewayAuth
-from gateway_auth.cli.composition import build_app
-from gateway_auth.config import load
+from gateway_auth.asgi.types import ASGIApp
+from gateway_auth.cli.composition import build_app, build_proxy
+from gateway_auth.cli.draining import Draining
+from gateway_auth.cli.idle import around
+from gateway_auth.cli.sockets import keep_only
+from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
 
 _PR_SET_PDEATHSIG = 1
@@ -18,11 +24,23 @@ _PR_SET_PDEATHSIG = 1
 logger = logging.getLogger("gateway_auth.serve")
 
 
-def worker_app(config: str, overrides: Mapping[str, object]) -> GatewayAuth:
-    """What a worker serves, from the file: secrets never travel between processes."""
+def worker_app(
+    configuration: Configuration, listener: socket.socket, ready: Connection, snapshots: Path | None
+) -> Draining:
+    """What a worker serves: the configuration its parent checked, which it was forked with.
+
+    Its numbers go to the directory `snapshots`.
+    """
     _die_with_parent()
+    keep_only(listener)
+    is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
-        return build_app(load(config, overrides=overrides))
+        proxy = build_proxy(configuration)
+        app: ASGIApp = build_app(configuration, proxy, snapshots)
+        app = around(app, listener) if is_http2 else app
+        return Draining(
+            app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2, leave=proxy.close_websockets
+        )
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)
@@ -31,6 +49,9 @@ def worker_app(config: str, overrides: Mapping[str, object]) -> GatewayAuth:
 
 def _die_with_parent() -> None:
     """A worker without its parent would go on serving the port, and nobody could tell it to stop."""
+    signal.set_wakeup_fd(-1)
+    # Out of reach of the terminal: Ctrl-C is for the parent, which lets workers leave in an orderly way.
+    os.setpgid(0, 0)
     for number in (signal.SIGTERM, signal.SIGINT):
         # Forked with the parent's handlers, it would ignore being stopped until its own are set.
         signal.signal(number, signal.SIG_DFL)

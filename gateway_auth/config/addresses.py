@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway_auth.config.networks import is_metadata_host
+from gateway_auth.core.upstream import UPSTREAM_NAME, is_host, is_metadata_host, parse_server
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-# Resolvers read 2852039166, 0xa9fea9fe and 127.1 as addresses: a last label like these must be strict IPv4.
-_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _HOST_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*)):([0-9]{1,5})")
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _SQLITE = "sqlite:///"
+_UNIX = "unix:"
+_MAX_SOCKET_PATH = 100
+"""Systems take 104 bytes or 108 with the zero at the end."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -30,11 +28,23 @@ def parse_listen(text: str) -> tuple[str, int]:
         raise ValueError(
             f'names no host; write "127.0.0.1:{port}", or "0.0.0.0:{port}" for every network of this machine'
         )
-    if not _is_host(host, is_bracketed=match.group(1) is not None):
+    if not is_host(host, is_bracketed=match.group(1) is not None):
         raise ValueError(f'"{host[:64]}" is neither an address nor a host name')
     if not 1 <= port <= 65535:
         raise ValueError("the port must be between 1 and 65535")
     return host, port
+
+
+def socket_path(text: str) -> str | None:
+    """The path of `unix:/run/gateway.sock`, None where it is no unix socket. Raises ValueError."""
+    if not text.startswith(_UNIX):
+        return None
+    path = text.removeprefix(_UNIX)
+    if not path.strip("/") or path.endswith("/") or not path.isascii() or not path.isprintable():
+        raise ValueError('names no socket; write for example "unix:/run/gateway-auth/gateway.sock"')
+    if len(path) > _MAX_SOCKET_PATH:
+        raise ValueError(f"is longer than the {_MAX_SOCKET_PATH} bytes a unix socket's path may have")
+    return path
 
 
 def collide(one: tuple[str, int], other: tuple[str, int]) -> bool:
@@ -55,42 +65,22 @@ def _canonical_host(host: str) -> str:
     return "127.0.0.1" if name == "localhost" else name
 
 
-def _is_host(host: str, *, is_bracketed: bool) -> bool:
-    try:
-        if "%" in host:  # a zone is local knowledge, and would hide a link-local address from its check
-            return False
-        if is_bracketed:
-            return bool(str(IPv6Address(host)))
-        if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
-            return bool(str(IPv4Address(host)))
-    except AddressValueError:
-        return False
-    return len(host) <= 253 and _HOST_NAME.fullmatch(host) is not None
+def check_upstream(text: str) -> str:
+    """The name of a group, or a server's address in canonical form. Raises ValueError without repeating an address."""
+    if UPSTREAM_NAME.fullmatch(text):
+        return text
+    server = parse_server(text)
+    if is_metadata_host(server.host):
+        raise ValueError(
+            "is a link-local or metadata address, which hands out this machine's own credentials: refused. "
+            "Where that is meant, make it a server of an [upstreams.NAME] with allow_metadata_address = true"
+        )
+    return server.url
 
 
-def parse_upstream(text: str) -> str:
-    """The upstream's origin, `http://host[:port]`. Raises ValueError without repeating what was written."""
-    example = 'write for example "http://127.0.0.1:9000"'
-    if len(text) > 2048 or not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
-        raise ValueError(f"is not the address of an upstream; {example}")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not the address of an upstream; {example}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"is not the address of an http or https server; {example}")
-    if "@" in parts.netloc:
-        raise ValueError("holds a user name or password; an upstream takes none")
-    if parts.path not in ("", "/") or "?" in text or "#" in text:
-        raise ValueError("must end after the port: the path of a request is forwarded as it came, byte for byte")
-    host = parts.hostname
-    if not _is_host(host, is_bracketed=parts.netloc.startswith("[")) or port == 0:
-        raise ValueError(f"names no usable host and port; {example}")
-    if is_metadata_host(host):
-        raise ValueError("is a link-local or metadata address, which hands out this machine's own credentials: refused")
-    authority = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{authority}" + (f":{port}" if port is not None else "")
+def check_server(text: str) -> str:
+    """A server's address in canonical form. Raises ValueError."""
+    return parse_server(text).url
 
 
 def check_store_url(text: str) -> str:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from gateway_auth.config.addresses import absolute_store_url, parse_listen
+from gateway_auth.config.addresses import absolute_store_url, parse_listen, socket_path
 from gateway_auth.config.advice import find_warnings
 from gateway_auth.config.compile_issuers import compile_issuer, kinds_of
-from gateway_auth.config.configuration import ApiKeySettings, Configuration, IssuerSettings, RedisSettings
+from gateway_auth.config.compile_listener import compile_socket, compile_tls
+from gateway_auth.config.compile_upstreams import compile_upstream
+from gateway_auth.config.configuration import (
+    ApiKeySettings,
+    Configuration,
+    ForwardAuthSettings,
+    IssuerSettings,
+    RedisSettings,
+    WebhookSettings,
+)
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
 from gateway_auth.config.schema import ApiKeysTable, GatewayTable
@@ -35,8 +44,8 @@ __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
     """The configuration of tables in which no problem was found."""
     gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
-    usage = examined.usage.table
-    if gateway is None or store is None or api_keys is None or usage is None or keyring.pepper is None:
+    usage, audit = examined.usage.table, examined.audit.table
+    if gateway is None or store is None or audit is None or api_keys is None or usage is None or keyring.pepper is None:
         raise AssertionError("compiled although there are problems")
     routes = [piece.table for piece in examined.routes if piece.table is not None]
     issuers = tuple(
@@ -46,18 +55,30 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
     )
     plans = {name: piece.table.limits for name, piece in examined.plans.items() if piece.table is not None}
     redis = examined.redis.table if examined.redis is not None else None
+    asked = examined.forward_auth.table if examined.forward_auth is not None else None
     return Configuration(
         rules=_compile_rules(gateway, api_keys, routes, plans, examined.roles, issuers),
         issuers=issuers,
         redis=_compile_redis(redis) if redis is not None else None,
+        forward_auth=ForwardAuthSettings(proxy=asked.proxy) if asked is not None else None,
         peppers=PepperRing(keyring.pepper.reveal(), [secret.reveal() for secret in keyring.previous_peppers]),
         encryption_key=keyring.encryption_key,
-        listen=parse_listen(gateway.listen),
+        listen=parse_listen(gateway.listen) if socket_path(gateway.listen) is None else ("", 0),
+        socket=compile_socket(gateway, source.folder),
+        tls=compile_tls(gateway.tls, source.folder),
+        is_reloaded_on_change=gateway.reload_on_change,
         admin_listen=parse_listen(gateway.admin_listen),
+        status_listen=parse_listen(gateway.status_listen) if gateway.status_listen is not None else None,
         admin_hosts=frozenset((*gateway.admin_hosts, parse_listen(gateway.admin_listen)[0].lower())),
         workers=gateway.workers,
         default_upstream=gateway.upstream,
-        store_url=absolute_store_url(store.url, source.folder),
+        upstreams={
+            name: compile_upstream(name, piece.table, source.folder)
+            for name, piece in examined.upstreams.items()
+            if piece.table is not None
+        },
+        store_url=absolute_store_url(_address(store.url, keyring), source.folder),
+        anchor_file=str(source.folder.absolute() / audit.anchor_file) if audit.anchor_file is not None else None,
         max_stale_seconds=store.max_stale_seconds,
         api_keys=ApiKeySettings(
             cache_seconds=api_keys.cache_seconds,
@@ -65,11 +86,25 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
             unused_after_days=api_keys.unused_after_days,
             rotate_after_days=api_keys.rotate_after_days,
             max_active_per_app=api_keys.max_active_per_app,
+            accept_imported=api_keys.accept_imported,
         ),
         usage_days=usage.keep_days,
+        webhooks=tuple(_compile_webhooks(examined, keyring)),
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
+
+
+def _compile_webhooks(examined: Examined, keyring: Keyring) -> Iterator[WebhookSettings]:
+    for piece, secret in zip(examined.webhooks, keyring.of_webhooks, strict=True):
+        if piece.table is not None and secret is not None:
+            table = piece.table
+            yield WebhookSettings(id=table.id, url=table.url, secret=secret, events=tuple(table.events))
+
+
+def _address(url: str, keyring: Keyring) -> str:
+    """The store's address: as written, or what the reference there refers to."""
+    return url if keyring.store_url is None else keyring.store_url.reveal().decode()
 
 
 def _compile_redis(redis: RedisTable) -> RedisSettings:
@@ -123,6 +158,7 @@ def _compile_route(route: RouteTable, kinds: frozenset[CredentialKind]) -> Polic
         referrers=tuple(ReferrerPattern(text) for text in route.allow_referrers),
         limits=_compile_limits("route", route.id, route.limits),
         upstream=route.upstream,
+        timeout_seconds=route.timeout_seconds,
         strip_credentials=route.strip_credentials,
         is_websocket=route.websocket,
         is_preflight_passed=route.preflight == "pass",

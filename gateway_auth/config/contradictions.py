@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway_auth.config.contradictions_issuers import SOURCES, find_issuer_contradictions
+from gateway_auth.config.contradictions_upstreams import find_upstream_contradictions
 from gateway_auth.config.examine import Examined, Piece
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.problems import problem
 from gateway_auth.config.schema_issuers import IssuerTable, has_keys
 from gateway_auth.config.schema_routes import RouteTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.routes import find_conflicts
 from gateway_auth.errors import Problem
@@ -19,24 +21,28 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
     """Every contradiction among the pieces that fit the schema."""
     return [
         *_repeated_ids(examined.routes),
+        *_repeated_ids(examined.webhooks),
         *_unreachable(examined.routes),
         *_unverifiable(examined.routes, examined.issuers),
         *_impassable(examined.routes, examined.issuers),
         *find_issuer_contradictions(examined.issuers, folder),
+        *find_upstream_contradictions(examined.upstreams, examined.gateway, examined.routes, folder),
         *_header_with_two_meanings(examined),
+        *_unaskable(examined),
     ]
 
 
-def _repeated_ids(routes: list[Piece[RouteTable]]) -> list[Problem]:
+def _repeated_ids(named: list[Piece[RouteTable]] | list[Piece[WebhookTable]]) -> list[Problem]:
     seen: dict[str, int] = {}
     problems = []
-    for piece in routes:
+    for piece in named:
         if piece.table is None:
             continue
         position = int(piece.path[1])
         first = seen.setdefault(piece.table.id, position)
         if first != position:
-            problems.append(problem((*piece.path, "id"), f'"{piece.table.id}" is the id of routes[{first}] already'))
+            message = f'"{piece.table.id}" is the id of {piece.path[0]}[{first}] already'
+            problems.append(problem((*piece.path, "id"), message))
     return problems
 
 
@@ -96,3 +102,14 @@ def _header_with_two_meanings(examined: Examined) -> list[Problem]:
     if name not in names_folded(api_keys.headers):
         return []
     return [problem(("api_keys", "headers"), f'"{name}" is gateway.client_address_header; one header cannot be both')]
+
+
+def _unaskable(examined: Examined) -> list[Problem]:
+    """Forward-auth that answers nobody, because nobody is believed about the request that is meant."""
+    gateway = examined.gateway
+    if examined.forward_auth is None or gateway.table is None or not gateway.has("trusted_proxies"):
+        return []
+    if gateway.table.trusted_proxies:
+        return []
+    message = 'nobody could ask: gateway.trusted_proxies is empty; list the proxy, for example ["127.0.0.1/32"]'
+    return [problem(("forward_auth",), message)]

@@ -9,13 +9,25 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
-from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable, UsageTable
+from gateway_auth.config.schema import (
+    ApiKeysTable,
+    AuditTable,
+    Document,
+    GatewayTable,
+    SecretsTable,
+    StoreTable,
+    UsageTable,
+)
+from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
+from gateway_auth.config.schema_upstreams import UpstreamTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.shape import Path
 from gateway_auth.config.values import check_name
 from gateway_auth.core.roles import parse_role
 from gateway_auth.core.scopes import parse_granted
+from gateway_auth.core.upstream import UPSTREAM_NAME
 from gateway_auth.errors import Problem
 
 T = TypeVar("T", bound=BaseModel)
@@ -38,13 +50,17 @@ class Examined(Struct):
 
     gateway: Piece[GatewayTable]
     store: Piece[StoreTable]
+    audit: Piece[AuditTable]
     secrets: Piece[SecretsTable]
     api_keys: Piece[ApiKeysTable]
     usage: Piece[UsageTable]
     redis: Piece[RedisTable] | None
+    forward_auth: Piece[ForwardAuthTable] | None
+    webhooks: list[Piece[WebhookTable]]
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
     plans: dict[str, Piece[PlanTable]]
+    upstreams: dict[str, Piece[UpstreamTable]]
     routes: list[Piece[RouteTable]]
     problems: list[Problem] = field(default_factory=list)
 
@@ -53,16 +69,23 @@ def examine(tables: dict[str, object]) -> Examined:
     """Fit `tables` to the schema."""
     problems = [unknown_key((key,), Document.model_fields) for key in tables if key not in Document.model_fields]
     redis = tables.get("redis")
+    forward_auth = tables.get("forward_auth")
     return Examined(
         gateway=_section(GatewayTable, tables, "gateway", problems),
         store=_section(StoreTable, tables, "store", problems),
+        audit=_section(AuditTable, tables, "audit", problems),
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
         usage=_section(UsageTable, tables, "usage", problems),
         redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
+        forward_auth=None
+        if forward_auth is None
+        else _salvage(ForwardAuthTable, forward_auth, ("forward_auth",), problems),
+        webhooks=_list(WebhookTable, tables, "webhooks", problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
         plans=_plans(tables, problems),
+        upstreams=_upstreams(tables, problems),
         routes=_list(RouteTable, tables, "routes", problems),
         problems=problems,
     )
@@ -119,6 +142,17 @@ def _plans(tables: dict[str, object], problems: list[Problem]) -> dict[str, Piec
         plans[name] = _salvage(PlanTable, written, path, problems)
         problems += _repeated_limits(written, path)
     return plans
+
+
+def _upstreams(tables: dict[str, object], problems: list[Problem]) -> dict[str, Piece[UpstreamTable]]:
+    upstreams = {}
+    for name, written in _names(tables, "upstreams", problems).items():
+        path = ("upstreams", name)
+        if not UPSTREAM_NAME.fullmatch(name):
+            message = 'must be a name: letters, digits, "_" and "-", at most 64, beginning with a letter'
+            problems.append(problem(path, message))
+        upstreams[name] = _salvage(UpstreamTable, written, path, problems)
+    return upstreams
 
 
 def _roles(tables: dict[str, object], problems: list[Problem]) -> dict[str, tuple[str, ...]]:

@@ -127,7 +127,8 @@ working and are digested anew when they are used. Remove the old one when none i
 python -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())"
 ```
 
-A password in `store.url` or `redis.url` belongs into the environment: `GATEWAY_AUTH_STORE__URL=postgresql://…`.
+A password in `store.url` does not belong into the file: `url = "env:NAME"` or `url = "file:PATH"` takes the whole
+address from there. One in `redis.url` belongs into the environment: `GATEWAY_AUTH_REDIS__URL=redis://…`.
 
 ## Several workers and nodes
 

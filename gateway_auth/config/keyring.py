@@ -15,6 +15,8 @@ from gateway_auth.config.secret import (
     check_mac_secret,
     check_pepper,
     check_reference,
+    check_store_address,
+    check_webhook_secret,
     resolve,
 )
 from gateway_auth.config.shape import Path as KeyPath
@@ -29,12 +31,14 @@ class IssuerSecrets(Struct):
 
 
 class Keyring(Struct):
-    """What was found. `pepper` is None only where a problem says why. `of_issuers` stand in the order written."""
+    """What was found. `pepper` is None only where a problem says why. Of issuers and webhooks: in their order."""
 
     pepper: Secret | None
     previous_peppers: tuple[Secret, ...]
     encryption_key: Secret | None
+    store_url: Secret | None = None
     of_issuers: tuple[IssuerSecrets, ...] = ()
+    of_webhooks: tuple[Secret | None, ...] = ()
 
 
 def open_keyring(
@@ -51,9 +55,14 @@ def open_keyring(
             if (secret := finder.fetch(reference, ("secrets", "previous_peppers", position), check_pepper))
         ),
         finder.fetch(section.get("encryption_key"), ("secrets", "encryption_key"), check_encryption_key),
+        finder.fetch(_table(tables.get("store")).get("url"), ("store", "url"), check_store_address),
         tuple(
             finder.of_issuer(_table(issuer), ("issuers", position))
             for position, issuer in enumerate(_items(tables.get("issuers")))
+        ),
+        tuple(
+            finder.fetch(_table(webhook).get("secret"), ("webhooks", position, "secret"), check_webhook_secret)
+            for position, webhook in enumerate(_items(tables.get("webhooks")))
         ),
     )
     return keyring, finder.problems

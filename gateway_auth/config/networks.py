@@ -9,11 +9,6 @@ EVERYBODY = ("::/0",)
 EVERYBODY_IPV4 = ("0.0.0.0/0",)
 PUBLIC_IPV6 = ("2000::/3",)
 
-# Where clouds answer with the machine's own credentials, outside of the link-local blocks.
-_METADATA_HOSTS = ("metadata.google.internal", "metadata.goog", "instance-data")
-_METADATA_ADDRESSES = ("fd00:ec2::254", "100.100.100.200")
-_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
-
 
 def covers(outer: Iterable[str], inner: Iterable[str]) -> bool:
     """Whether every address of `inner` is in `outer`. Both hold networks that parse."""
@@ -25,18 +20,6 @@ def believes_everybody(networks: Iterable[str]) -> bool:
     """Whether the networks, alone or together, hold the whole public internet of one family."""
     listed = tuple(networks)
     return covers(listed, EVERYBODY_IPV4) or covers(listed, PUBLIC_IPV6)
-
-
-def is_metadata_host(host: str) -> bool:
-    """Whether `host` is a link-local address or a known address of a cloud's metadata service."""
-    name = host.lower().rstrip(".")
-    if name in _METADATA_HOSTS:
-        return True
-    try:
-        network = (str(ip_network(name)),)
-    except ValueError:
-        return False
-    return covers((*_LINK_LOCAL, *_METADATA_ADDRESSES), network)
 
 
 def _mapped(text: str) -> IPv6Network:

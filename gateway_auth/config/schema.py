@@ -6,17 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from gateway_auth.config.addresses import collide, parse_listen
+from gateway_auth.config.addresses import collide, parse_listen, socket_path
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
+from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
+from gateway_auth.config.schema_tls import SocketMode, TlsTable
+from gateway_auth.config.schema_upstreams import UpstreamTable
+from gateway_auth.config.schema_webhooks import WebhookTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
     HostName,
     KeyHeader,
     Listen,
+    ListenOrSocket,
     Prefix,
     Proxy,
     RateText,
@@ -24,6 +29,7 @@ from gateway_auth.config.values import (
     Reference,
     StoreUrl,
     StrippedHeader,
+    Text,
     Upstream,
     WebAddress,
     without_repeats,
@@ -64,10 +70,23 @@ class GatewayTable(Table):
     """The gateway itself."""
 
     realm: Realm = Field(default="gateway", description="What the credentials are for, as challenges name it.")
-    listen: Listen = Field(default="127.0.0.1:8080", description="Where requests are served.")
+    listen: ListenOrSocket = Field(
+        default="127.0.0.1:8080", description="Where requests are served; `unix:PATH` is a unix socket."
+    )
+    listen_mode: SocketMode = Field(default="0660", description="Permissions of a unix socket, as for chmod.")
+    tls: TlsTable | None = Field(default=None, description="TLS on `listen`; plain when absent.")
+    reload_on_change: bool = Field(
+        default=True, description="`serve` reads configuration, secret and TLS files again when one changes."
+    )
     admin_listen: Listen = Field(
         default="127.0.0.1:8081",
         description="Where admin API, portal and metrics are served; never on `listen`.",
+    )
+    status_listen: Listen | None = Field(
+        default=None,
+        description="Where `serve` tells of all its workers together: `/metrics` for Prometheus, `/healthz` and "
+        "`/readyz`. Nowhere when absent.",
+        examples=["127.0.0.1:9090"],
     )
     admin_hosts: list[HostName] = Field(
         default=[],
@@ -82,7 +101,8 @@ class GatewayTable(Table):
         description="Processes that serve. With `[redis]` they count limits together; without, each by itself.",
     )
     upstream: Upstream | None = Field(
-        default=None, description="Where the standalone proxy forwards to when a route names no upstream.",
+        default=None, description="Where the standalone proxy forwards to when a route names no upstream: an address, "
+        "or the name of a group in `[upstreams.NAME]`.",
         examples=["http://127.0.0.1:9000"],
     )  # fmt: skip
     resource: WebAddress | None = Field(
@@ -101,7 +121,12 @@ class GatewayTable(Table):
         "`forwarded`, or one with a single value.",
     )
     require_https: bool = Field(default=False, description="Refuse requests that did not arrive over TLS.")
-    max_body_bytes: int = Field(default=10_485_760, ge=1, le=2**40, description="Longer request bodies get 413.")
+    max_body_bytes: int = Field(
+        default=10_485_760,
+        ge=1,
+        le=2**40,
+        description="Longer request bodies get 413; through the proxy, longer WebSocket messages end with 1009.",
+    )
     failed_auth: Annotated[FailedAuthTable | None, BeforeValidator(_false_is_off)] = Field(
         default=FailedAuthTable(), description="The brake on guessing credentials; `false` turns it off."
     )
@@ -116,9 +141,18 @@ class GatewayTable(Table):
     @classmethod
     def _stands_apart(cls, admin: str, info: ValidationInfo) -> str:
         listen = info.data.get("listen")
-        if listen is not None and collide(parse_listen(listen), parse_listen(admin)):
+        if listen is not None and socket_path(listen) is None and collide(parse_listen(listen), parse_listen(admin)):
             raise ValueError(f'is the same socket as listen ("{listen}"); the admin plane needs a port of its own')
         return admin
+
+    @field_validator("status_listen")
+    @classmethod
+    def _is_no_other(cls, status: str | None, info: ValidationInfo) -> str | None:
+        for name in ("listen", "admin_listen"):
+            other = info.data.get(name)
+            if status is not None and other is not None and collide(parse_listen(other), parse_listen(status)):
+                raise ValueError(f'is the same socket as {name} ("{other}"); it needs a port of its own')
+        return status
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -133,13 +167,25 @@ class StoreTable(Table):
 
     url: StoreUrl = Field(
         default="sqlite:///gateway.db",
-        description="`sqlite:///path` or `postgresql://user:password@host/database`.",
+        description="`sqlite:///path` or `postgresql://user:password@host/database`; where it holds a password, "
+        "`env:NAME` or `file:PATH` of the whole address.",
     )
     max_stale_seconds: int = Field(
         default=60,
         ge=0,
         le=300,
         description="How long cached keys serve while the store is unreachable; then 503.",
+    )
+
+
+class AuditTable(Table):
+    """The audit."""
+
+    anchor_file: Text | None = Field(
+        default=None,
+        description="Where each management change notes the head of the audit, for `audit verify --anchor`: a file "
+        "on another disk or machine than the store.",
+        examples=["/mnt/elsewhere/audit.anchors"],
     )
 
 
@@ -186,6 +232,10 @@ class ApiKeysTable(Table):
     max_lifetime_days: int = Field(
         default=0, ge=0, le=36500, description="The longest a new key may live; 0 is for ever."
     )
+    accept_imported: bool = Field(
+        default=False,
+        description="Keys that were issued elsewhere and imported (`keys import`) are accepted.",
+    )
     unused_after_days: int = Field(
         default=90, ge=1, le=36500, description="A key not used for so long counts as unused."
     )
@@ -209,6 +259,7 @@ class Document(Table):
 
     gateway: GatewayTable = Field(default=GatewayTable(), description="The gateway itself.")
     store: StoreTable = Field(default=StoreTable(), description="Where apps, keys and the audit are kept.")
+    audit: AuditTable = Field(default=AuditTable(), description="The audit.")
     redis: RedisTable | None = Field(
         default=None,
         description="Where workers and nodes count limits, share keys and tell each other of changes. "
@@ -216,13 +267,20 @@ class Document(Table):
     )
     secrets: SecretsTable = Field(description="References to secrets.")
     api_keys: ApiKeysTable = Field(default=ApiKeysTable(), description="API keys.")
+    forward_auth: ForwardAuthTable | None = Field(
+        default=None,
+        description="Answers at `/.gateway/authorize` for a proxy that asks before it forwards. With this table routes "
+        "need no upstream; without it the endpoint answers all the same, and every route needs one.",
+    )
     usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
+    webhooks: list[WebhookTable] = Field(default=[], description="Who is told of what happens.")
     issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
     roles: dict[str, list[GrantedScope]] = Field(
         default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",
         examples=[{"reader": ["orders:read"]}],
     )  # fmt: skip
     plans: dict[str, PlanTable] = Field(default={}, description="Plans of apps.")
+    upstreams: dict[str, UpstreamTable] = Field(default={}, description="Groups of servers to forward to.")
     routes: list[RouteTable] = Field(
         default=[], description="What may be reached and by whom. A request that matches none is denied."
     )

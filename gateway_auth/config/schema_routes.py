@@ -147,12 +147,17 @@ class RouteTable(Table):
     )
     limits: list[LimitTable] = Field(default=[], description="Taken together: if one refuses, none is charged.")
     upstream: Upstream | None = Field(
-        default=None, description="Where the standalone proxy forwards to. `gateway.upstream` when absent."
-    )
+        default=None, description="Where the standalone proxy forwards to, an address or the name of a group. "
+        "`gateway.upstream` when absent.",
+    )  # fmt: skip
+    timeout_seconds: float | None = Field(
+        default=None, gt=0, le=3600, allow_inf_nan=False,
+        description="How long the standalone proxy waits for the head of the upstream's response on this route.",
+    )  # fmt: skip
     strip_credentials: bool = Field(default=True, description="Remove the credential before forwarding.")
     websocket: bool = Field(
         default=False,
-        description="Judge a WebSocket upgrade as GET and let it pass; otherwise it is refused.",
+        description="Judge a WebSocket upgrade as GET and let it pass; otherwise it is refused. See websockets.md.",
     )
     preflight: Literal["pass", "deny"] = Field(
         default="pass",

@@ -11,14 +11,20 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import NoReturn
 
+from gateway_auth.config.addresses import check_store_url
 from gateway_auth.core.keyhash import explain_weak_pepper
 from gateway_auth.core.weak_secrets import explain_weak_secret
+from gateway_auth.core.webhook import parse_secret
 
 MAX_SECRET_BYTES = 65536
 ENCRYPTION_KEY_BYTES = 32
 HOW_TO_REFER = 'write "env:NAME" or "file:PATH"; a secret itself does not belong into the configuration'
 HOW_TO_MAKE_PEPPER = (
     'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))", or let `gateway-auth init` do it'
+)
+HOW_TO_MAKE_WEBHOOK_SECRET = (
+    "make one with: python -c \"import base64, secrets; print('whsec_' + "
+    'base64.b64encode(secrets.token_bytes(32)).decode())"'
 )
 HOW_TO_MAKE_KEY = (
     'make one with: python -c "import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())"'
@@ -109,6 +115,12 @@ def _read(name: str, path: Path) -> bytes:
     return content.removesuffix(b"\n").removesuffix(b"\r")
 
 
+def check_private_file(name: str, path: Path) -> None:
+    """Raises ValueError unless the file can be read, is not empty, and is not open to others; `name` is as written."""
+    if not _read(name, path).strip():
+        raise ValueError(f"{name} is empty")
+
+
 def check_pepper(secret: Secret) -> Secret:
     """The secret when it may serve as a pepper. Raises ValueError."""
     weakness = explain_weak_pepper(secret.reveal())
@@ -130,12 +142,30 @@ def check_mac_secret(secret: Secret, algorithms: Sequence[str]) -> Secret:
     return secret
 
 
+def check_store_address(secret: Secret) -> Secret:
+    """The address of a store, without blanks around it. Raises ValueError."""
+    try:
+        return Secret(check_store_url(secret.reveal().decode().strip()).encode())
+    except UnicodeDecodeError:
+        raise ValueError("holds what is no text; write an address of a store there") from None
+    except ValueError as error:
+        raise ValueError(f"refers to an address that {error}") from None
+
+
 def check_client_secret(secret: Secret) -> Secret:
     """The secret without blanks around it: whatever text the issuer gave out is right. Raises ValueError."""
     stripped = secret.reveal().strip()
     if not stripped.isascii():
         raise ValueError("the client secret must be ASCII; copy it as the issuer shows it")
     return Secret(stripped)
+
+
+def check_webhook_secret(secret: Secret) -> Secret:
+    """The key that `whsec_…` stands for. Raises ValueError."""
+    try:
+        return Secret(parse_secret(secret.reveal().strip()))
+    except ValueError as error:
+        raise ValueError(f"{error}; {HOW_TO_MAKE_WEBHOOK_SECRET}") from None
 
 
 def check_encryption_key(secret: Secret) -> Secret:

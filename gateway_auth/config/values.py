@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from gateway_auth.config.addresses import check_store_url, parse_listen, parse_upstream
+from gateway_auth.config.addresses import check_server, check_store_url, check_upstream, parse_listen, socket_path
 from gateway_auth.config.header_names import check_address_header, check_key_header, check_stripped
 from gateway_auth.config.secret import check_reference
 from gateway_auth.core.admins import PREFIX as ADMIN_PREFIX
@@ -22,6 +22,7 @@ from gateway_auth.core.scopes import parse_demanded, parse_granted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _REALM = re.compile(r"[\x20-\x7E]{1,64}")
+_EVENT = re.compile(r"\*|[a-z_]{1,32}\.(?:\*|[a-z_]{1,32})")
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 
 
@@ -39,10 +40,22 @@ def check_realm(text: str) -> str:
     return text
 
 
+def check_event_pattern(text: str) -> str:
+    """`*`, `key.*` or `key.rotate`."""
+    if not _EVENT.fullmatch(text):
+        raise ValueError('must be the name of an event, "key.rotate", or "key.*", or "*"')
+    return text
+
+
 def check_listen(text: str) -> str:
     """`host:port`."""
     parse_listen(text)
     return text
+
+
+def check_listen_or_socket(text: str) -> str:
+    """`host:port` or `unix:PATH`."""
+    return text if socket_path(text) is not None else check_listen(text)
 
 
 def check_network(text: str) -> str:
@@ -108,6 +121,13 @@ def check_web_address(text: str) -> str:
     return text
 
 
+def check_store_url_or_reference(text: str) -> str:
+    """An address of a store, or a reference to one. It may hold a password and is never repeated."""
+    if text.startswith(("env:", "file:")):
+        return check_reference(text)
+    return check_store_url(text)
+
+
 def check_redis_url(text: str) -> str:
     """An address of Redis. It may hold a password and is never repeated."""
     if not re.fullmatch(r"rediss?(?:\+(?:sentinel|cluster))?://[^\s/]+(?:/[^\s]*)?", text):
@@ -155,8 +175,10 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
 Name = Annotated[str, _checked(check_name)]
 Realm = Annotated[str, _checked(check_realm)]
 Listen = Annotated[str, _checked(check_listen)]
-Upstream = Annotated[str, _checked(parse_upstream)]
-StoreUrl = Annotated[str, _checked(check_store_url)]
+ListenOrSocket = Annotated[str, _checked(check_listen_or_socket)]
+Upstream = Annotated[str, _checked(check_upstream)]
+ServerUrl = Annotated[str, _checked(check_server)]
+StoreUrl = Annotated[str, _checked(check_store_url_or_reference)]
 RedisUrl = Annotated[str, _checked(check_redis_url)]
 WebAddress = Annotated[str, _checked(check_web_address)]
 IssuerAddress = Annotated[str, _checked(check_issuer)]
@@ -165,6 +187,7 @@ Network = Annotated[str, _checked(check_network)]
 Proxy = Annotated[str, _checked(check_proxy)]
 Referrer = Annotated[str, _checked(check_referrer)]
 RateText = Annotated[str, _checked(check_rate)]
+EventPattern = Annotated[str, _checked(check_event_pattern)]
 Prefix = Annotated[str, _checked(check_prefix)]
 Template = Annotated[str, _checked(check_template)]
 Method = Annotated[str, _checked(check_method)]

@@ -40,7 +40,7 @@ class AuditEvent(Struct, frozen=True, kw_only=True):
     after: dict[str, object] | None = None
 
 
-class AuditRecord(Struct, frozen=True, array_like=True):
+class AuditRecord(Struct, frozen=True, array_like=True, gc=False):
     """One line of the audit, in the order that is hashed. `at` is UTC epoch seconds; `seq` counts from 1 without gaps.
 
     `before` and `after` are JSON objects of public fields, exactly as they are kept.
@@ -59,7 +59,7 @@ class AuditRecord(Struct, frozen=True, array_like=True):
     after: str | None
 
 
-class SealedRecord(Struct, frozen=True):
+class SealedRecord(Struct, frozen=True, gc=False):
     """A record as it was read, with the hash it was kept with: unverified until somebody follows the chain."""
 
     record: AuditRecord
@@ -71,7 +71,7 @@ class SealedRecord(Struct, frozen=True):
         return AuditHead(self.record.seq, self.hash)
 
 
-class AuditHead(Struct, frozen=True):
+class AuditHead(Struct, frozen=True, gc=False):
     """The last record and its hash, which stands for all records up to there. Written `SEQ:HEX`."""
 
     seq: int

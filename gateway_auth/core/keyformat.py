@@ -11,6 +11,7 @@ from binascii import crc32
 
 from msgspec import Struct
 
+DEFAULT_PREFIX = "gwk"
 ENVIRONMENTS = ("live", "test")
 KEY_ID_LENGTH = 12
 SECRET_LENGTH = 32
@@ -39,7 +40,7 @@ class KeyFormat:
 
     __slots__ = ("_look_alike", "_pattern", "id_end", "id_start", "length", "marker", "prefix")
 
-    def __init__(self, prefix: str = "gwk") -> None:
+    def __init__(self, prefix: str = DEFAULT_PREFIX) -> None:
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(f'"{prefix[:32]}" is not a key prefix: 2 to 16 lower-case letters and digits')
         self.prefix = prefix

@@ -27,17 +27,22 @@ def explain_weak_pepper(pepper: bytes) -> str | None:
 class PepperRing:
     """The current pepper makes digests; it and the previous ones verify."""
 
-    __slots__ = ("_peppers", "current_id", "name")
+    __slots__ = ("_peppers", "current_id", "ids", "name")
 
     def __init__(self, current: bytes, previous: Sequence[bytes] = ()) -> None:
         self._peppers = {pepper_id(pepper): pepper for pepper in (*previous, current)}
         self.current_id = pepper_id(current)
-        self.name = " ".join(sorted(self._peppers))
+        self.ids = frozenset(self._peppers)
+        self.name = " ".join(sorted(self.ids))
         """Tells rings apart that verify different digests. Reveals nothing of a pepper."""
 
     def digest(self, presented: bytes) -> bytes:
         """The digest to store, under the current pepper."""
         return hmac.digest(self._peppers[self.current_id], presented, "sha256")
+
+    def digests(self, message: bytes) -> list[bytes]:
+        """Its digest under each pepper, by which something that any of them was made for is found."""
+        return [hmac.digest(pepper, message, "sha256") for pepper in self._peppers.values()]
 
     def verify(self, presented: bytes, digest: bytes, made_with: str) -> bool:
         """Whether `presented` has this digest under the pepper it was made with. An unknown pepper verifies nothing."""

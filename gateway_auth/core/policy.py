@@ -19,6 +19,7 @@ NO_NETWORKS = AddressSet(())
 
 class Policy(Struct, frozen=True, kw_only=True):
     """One compiled route. `methods` None means all; `upstream` None means the mounted app or the default upstream.
+    `timeout_seconds` is how long its response's head is waited for; None: as long as the upstream says.
     `is_metadata` routes are answered by the gateway itself (`core.resource`).
 
     The last three follow from the rest: the boundaries of where clients may be (None: anywhere), whether being known
@@ -38,6 +39,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     referrers: tuple[ReferrerPattern, ...] = ()
     limits: LimitSet = NO_LIMITS
     upstream: str | None = None
+    timeout_seconds: float | None = None
     strip_credentials: bool = True
     is_websocket: bool = False
     is_preflight_passed: bool = True

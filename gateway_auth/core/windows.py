@@ -19,6 +19,8 @@ MAX_MARKS = 64
 
 _NEVER = 1 << 62
 """Later than any moment."""
+_NO_MARKS: deque[tuple[int, int]] = deque()
+"""Of every window with one mark or none. An empty deque takes 600 bytes, and a flood of addresses makes windows."""
 
 
 class SlidingWindow:
@@ -38,7 +40,7 @@ class SlidingWindow:
         self._period = rate.period_seconds * MICROSECONDS
         self._grain = self._period // MAX_MARKS if rate.count > MAX_MARKS else 0
         self._grain_end = 0
-        self._marks: deque[tuple[int, int]] = deque()
+        self._marks = _NO_MARKS
         self._last = self._last_cost = 0
         self._before = _NEVER
         self._left = rate.count
@@ -76,6 +78,8 @@ class SlidingWindow:
     def _open(self, cost: int, now: int) -> None:
         """Begin a new latest mark."""
         if self._last_cost:
+            if self._marks is _NO_MARKS:
+                self._marks = deque()
             self._marks.append((self._last, self._last_cost))
         self._before, self._last, self._last_cost = _NEVER, now, cost
         if self._grain:

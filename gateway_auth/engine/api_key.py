@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from hmac import compare_digest
+from typing import Protocol
 
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import KeyRecord, VerifiedKey, compile_key
@@ -34,9 +35,17 @@ def nothing_to_note(_record: KeyRecord, _presented: bytes) -> None:
     """For a verifier whose store takes no new digests."""
 
 
+class ForeignKeys(Protocol):
+    """Who knows keys that are not in the form of ours (imported.ImportedKeys)."""
+
+    def recall(self, presented: bytes) -> VerifiedKey | Invalid | None: ...
+    async def verify(self, presented: bytes) -> VerifiedKey | Invalid: ...
+
+
 class KeyVerifier:
     """Answers who a presented key is. `recall` never waits; `verify` asks the store.
 
+    `hits` are presented keys that were in memory, `misses` those that had to be read.
     `on_proven` is told of a key and its text when that was compared with the digest, not when it is remembered.
     """
 
@@ -52,6 +61,8 @@ class KeyVerifier:
         cache_seconds: float,
         on_proven: Callable[[KeyRecord, bytes], None] = nothing_to_note,
     ) -> None:
+        self.hits = self.misses = 0
+        self.imported: ForeignKeys | None = None
         self._rules = rules
         self._format = rules.key_format
         self._id_start, self._id_end = rules.key_format.id_start, rules.key_format.id_end
@@ -74,30 +85,56 @@ class KeyVerifier:
         now = self._monotonic()
         if now >= self._changes.serve_until or (now >= entry.dies_at and not self._changes.is_degraded):
             return None if self._format.parse_key_id(presented) else INVALID
+        self.hits += 1
         if entry.fingerprint is None:
             return self._prove(presented, entry)
         # Another text than the one proven cannot have the same digest: no need to compute it.
         return entry.key if compare_digest(self._fingerprint(presented), entry.fingerprint) else INVALID
 
-    def _recall_unknown(self, presented: bytes) -> Invalid | None:
+    def _recall_unknown(self, presented: bytes) -> VerifiedKey | Invalid | None:
         key_id = self._format.parse_key_id(presented)
         if key_id is None:
-            return INVALID
+            return INVALID if self.imported is None else self.imported.recall(presented)
+        return self._recall_unknown_id(key_id)
+
+    def _recall_unknown_id(self, key_id: str) -> Invalid | None:
         if self._cache.is_unknown(key_id.encode()) and self._monotonic() < self._changes.serve_until:
             return INVALID
         return None
+
+    @property
+    def remembered(self) -> int:
+        """How many keys and unknown ids are in memory."""
+        return len(self._cache)
 
     async def verify(self, presented: bytes) -> VerifiedKey | Invalid:
         """The key, or that it is none. Raises StoreUnavailable when neither memory nor the store can tell."""
         key_id = self._format.parse_key_id(presented)
         if key_id is None:
-            return INVALID
+            return INVALID if self.imported is None else await self.imported.verify(presented)
+        entry = await self._current(key_id)
+        return self._prove(presented, entry) if entry is not None else INVALID
+
+    def recall_by_id(self, key_id: str) -> VerifiedKey | Invalid | None:
+        """A key whose text was proven elsewhere (`imported`), or that it is gone, from memory; None as `recall`."""
+        entry = self._cache.known[key_id.encode()]
+        if entry is None:
+            return self._recall_unknown_id(key_id)
+        return entry.key if self._is_usable(entry) else None
+
+    async def verify_by_id(self, key_id: str) -> VerifiedKey | Invalid:
+        """The same, asking the store; Invalid where the key is gone. Raises StoreUnavailable."""
+        entry = await self._current(key_id)
+        return entry.key if entry is not None else INVALID
+
+    async def _current(self, key_id: str) -> CachedKey | None:
         if self._monotonic() >= self._changes.serve_until:
             await self._changes.catch_up()
         entry = self._cache.known[key_id.encode()]
         if entry is None or not self._is_usable(entry):
+            self.misses += 1
             entry = await self._load_or_keep(key_id, entry)
-        return self._prove(presented, entry) if entry is not None else INVALID
+        return entry
 
     def _is_usable(self, entry: CachedKey) -> bool:
         """Whether what is remembered may be used: not too old, or the store is down and not too old for that."""

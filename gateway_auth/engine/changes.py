@@ -35,6 +35,7 @@ class ChangeFollower:
 
     Each batch goes to `learn`, which may read more about it, then to `forget`. Where `learn` fails the poll has
     failed, and the same batch comes again. `start` hands on an incomplete one: all there is has yet to be learnt.
+    `hear`, where it is set, is told of each batch that was applied.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ChangeFollower:
         self.serve_until = 0.0
         self.is_degraded = False
         self.revision = 0
+        self.hear: Callable[[ChangeBatch], None] | None = None
         self._feed = feed
         self._monotonic = clock.monotonic
         self._forget = forget
@@ -77,6 +79,15 @@ class ChangeFollower:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._flight.close()
+
+    @property
+    def age_seconds(self) -> float:
+        """Since the log was last read; before that, and for what was never read, 0."""
+        return max(0.0, self._monotonic() - self._read_at) if self._read_at > float("-inf") else 0.0
+
+    def is_usable(self) -> bool:
+        """Whether remembered facts may be used, or the next request can find out that they may."""
+        return not self.is_degraded or self._monotonic() < self.serve_until
 
     def nudge(self) -> None:
         """Read the log now rather than within a second: it may say more. Waits for nothing."""
@@ -138,6 +149,8 @@ class ChangeFollower:
             self._forget(batch)
         has_more = batch.is_complete and batch.revision > self.revision
         self.revision = batch.revision
+        if self.hear is not None and (batch.changes or not batch.is_complete):
+            self.hear(batch)
         return batch if has_more else None
 
     def _succeeded(self, started: float) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from heapq import heappop, heappush
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway_auth.core.hand import Hand
 from gateway_auth.core.lease import Grant, Want, terms_of
@@ -142,11 +142,14 @@ class LeasedLimits:
 
     # -- what is not -----------------------------------------------------------------------------------------------
 
-    async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]:
         """The same, asking for all that is not in hand at once."""
         pools = self._of[limits]
         if pools is None:
-            return await self._exact.take(limits, partitions)
+            return self._exact.take(limits, partitions)
+        return self._take_leased(limits, pools, partitions)
+
+    async def _take_leased(self, limits: LimitSet, pools: list[_Pool], partitions: Sequence[str | int]) -> LimitOutcome:
         outcome = self.take_now(limits, partitions)  # somebody else's answer may have come meanwhile
         if outcome is not None:
             return outcome

@@ -152,6 +152,14 @@ class Engine:
             if token is None:
                 return VerifyToken(policy, facts, credential)
             return self._with_token(policy, facts, token)
+        if (
+            isinstance(credential, (Jwt, Opaque))
+            and self._keys.imported is not None
+            and "api_key" in policy.credentials
+        ):
+            # Keys from elsewhere came as bearers there, and nobody has issued tokens here.
+            key = self._keys.recall(credential.presented)
+            return VerifyKey(policy, facts, credential.presented) if key is None else self._with_key(policy, facts, key)
         if isinstance(credential, Repeated):
             return Deny(Reason.AMBIGUOUS_CREDENTIALS, policy)
         if isinstance(credential, Absent):

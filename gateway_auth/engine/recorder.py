@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 from gateway_auth.core.decision import Allow, Decision, Deny, Reason
 from gateway_auth.core.keyformat import KeyFormat
@@ -22,9 +22,15 @@ _WORD = re.compile(r"[\w.-]{16,}", re.ASCII)
 
 
 class Recorder:
-    """`refused` counts by (policy id, reason), `shadowed` what routes in shadow mode would have refused."""
+    """`refused` counts by (policy id, reason), `shadowed` what routes in shadow mode would have refused.
+
+    `passed` counts by policy id what goes on, kept by whoever lets it; `limited` by (policy id, limit id) what was
+    refused for a limit.
+    """
 
     def __init__(self, key_format: KeyFormat, clock: Clock) -> None:
+        self.passed: defaultdict[str, int] = defaultdict(int)  # a Counter asks in Python for what is not there yet
+        self.limited: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[tuple[str, Reason]] = Counter()
         self.shadowed: Counter[tuple[str, Reason]] = Counter()
         self._format = key_format
@@ -34,7 +40,10 @@ class Recorder:
     def record(self, decision: Decision, facts: RequestFacts | None, request_id: str, client_request_id: str) -> None:
         """Note one decision. `facts` is None for a request that could not be read."""
         if isinstance(decision, Deny):
-            self.refused[(decision.policy.id if decision.policy else "", decision.reason)] += 1
+            route = decision.policy.id if decision.policy else ""
+            self.refused[(route, decision.reason)] += 1
+            if decision.outcome is not None:
+                self.limited.update((route, limit_id) for limit_id in decision.outcome.violated)
             self._log("refused", decision.reason, decision, facts, request_id, client_request_id)
         elif decision.shadowed is not None:
             self.shadowed[(decision.policy.id, decision.shadowed)] += 1

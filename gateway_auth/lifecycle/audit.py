@@ -16,6 +16,7 @@ from gateway_auth.lifecycle.views import View
 from gateway_auth.ports import Clock, Registry
 
 MAX_FILTER = 255
+LAST_SEQ = 2**63 - 1
 
 FIELDS = (
     "seq", "at", "actor", "action", "object_kind", "object_id", "outcome", "request_id", "address", "before", "after",
@@ -35,8 +36,8 @@ class ReadAudit:
     ) -> AuditFilter:
         """The filter somebody wrote: `since` is a time (`2030-01-31T12:00:00Z`) or how long ago (`7d`)."""
         for field, text in (("actor", actor), ("action", action), ("object", obj)):
-            if text is not None and (len(text) > MAX_FILTER or "\0" in text):
-                raise InvalidInput(field, f"is longer than {MAX_FILTER} characters, or none of the audit")
+            if text is not None and not (len(text) <= MAX_FILTER and text.isprintable()):
+                raise InvalidInput(field, f"has more than {MAX_FILTER} characters, or some that no name has")
         return AuditFilter(since=self._since(since), actor=actor, action=action, object_id=obj)
 
     async def newest(
@@ -44,6 +45,8 @@ class ReadAudit:
     ) -> Sequence[SealedRecord]:
         """At most `limit` (1 to 1000) records, newest first, those before a `seq`. A short page is the last."""
         check_page(limit, "")
+        if before is not None and not 0 < before <= LAST_SEQ:
+            raise InvalidInput("before", "must be the number of a record")
         async with self._registry.reading() as snapshot:
             return await snapshot.audit.last(chosen, limit=limit, before=before)
 

@@ -23,6 +23,7 @@ from gateway_auth.ports import (
     AuditedSnapshot,
     AuditReader,
     Creations,
+    Imported,
     KeyReader,
     Keys,
     Registry,
@@ -81,6 +82,7 @@ class BoundedTransaction:
         self.apps: Apps = _OwnApps(transaction.apps, owner_of(actor))
         self.keys: Keys = _OwnKeys(transaction.keys, self.apps, actor)
         self.revocations: Revocations = transaction.revocations
+        self.imported: Imported = transaction.imported
         self.admins: Admins = transaction.admins
         self.creations: Creations = transaction.creations
 

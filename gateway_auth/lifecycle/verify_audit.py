@@ -6,14 +6,14 @@ also finds a tail that was cut off, and a chain that was written anew from some 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from gateway_auth.core.audit import EVERYTHING, GENESIS, AuditHead, AuditStanding, SealedRecord, link
 from gateway_auth.ports import Registry
 
-PAGE = 2000
+PAGE = 5000
 
 
 class Verified(Struct, frozen=True):
@@ -38,24 +38,35 @@ async def verify_audit(registry: Registry, anchors: Mapping[int, bytes] | None =
     anchors = anchors or {}
     head = GENESIS
     async with registry.reading() as snapshot:
+        if stray := await snapshot.audit.last(EVERYTHING, limit=1, before=1):
+            return Broken(stray[0].record.seq, "stands before the first record: it was put there")
         while page := await snapshot.audit.page(EVERYTHING, limit=PAGE, after=head.seq):
-            for sealed in page:
-                broken = _wrong(sealed, head, anchors)
-                if broken is not None:
-                    return broken
-                head = sealed.head
+            broken = _first_wrong(page, head, anchors)
+            if broken is not None:
+                return broken
+            head = page[-1].head
             if len(page) < PAGE:
                 break
         standing = await snapshot.audit.standing()
     return _wrong_end(head, standing, anchors) or Verified(head.seq, head)
 
 
-def _wrong(sealed: SealedRecord, before: AuditHead, anchors: Mapping[int, bytes]) -> Broken | None:
+def _first_wrong(page: Sequence[SealedRecord], head: AuditHead, anchors: Mapping[int, bytes]) -> Broken | None:
+    seq, digest = head.seq, head.hash
+    for sealed in page:
+        broken = _wrong(sealed, seq, digest, anchors)
+        if broken is not None:
+            return broken
+        seq, digest = seq + 1, sealed.hash
+    return None
+
+
+def _wrong(sealed: SealedRecord, before: int, digest: bytes, anchors: Mapping[int, bytes]) -> Broken | None:
     seq = sealed.record.seq
-    if seq != before.seq + 1:
-        return Broken(before.seq + 1, f"is missing: record {seq} comes after record {before.seq}")
+    if seq != before + 1:
+        return Broken(before + 1, f"is missing: record {seq} comes after record {before}")
     try:
-        expected = link(before.hash, sealed.record)
+        expected = link(digest, sealed.record)
     except (TypeError, ValueError):  # a column holds what no program writes there
         expected = b""
     if expected != sealed.hash:

@@ -6,8 +6,8 @@ adapters translate, once. Counters that all share raise `RedisUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ from gateway_auth.ports.management import (
     AuditEvent,
     AuditReader,
     Creations,
+    Imported,
     KeyReader,
     Keys,
     Registry,
@@ -50,7 +51,7 @@ __all__ = [
     "Clock",
     "Creations",
     "DigestStore",
-    "Introspector",
+    "Imported", "Introspector",
     "KeyReader",
     "KeyReading",
     "KeySetSource",
@@ -91,7 +92,6 @@ class Random(Protocol):
 
     def below(self, limit: int) -> int:
         """A uniform number in [0, limit)."""
-        ...
 
 
 # -- what requests are judged by ---------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class LimitStore(Protocol):
         """The outcome, or None where it cannot be known without waiting: then `take` is awaited."""
         ...
 
-    async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]: ...
 
 
 class SlotStore(Protocol):

@@ -9,12 +9,13 @@ from typing import Protocol
 from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditEvent, AuditFilter, AuditHead, AuditStanding, SealedRecord
 from gateway_auth.core.creations import Creation
+from gateway_auth.core.imported import ImportedKey
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 
 __all__ = [
     "AdminReader", "Admins", "AppReader", "Apps", "AuditEvent", "AuditReader", "AuditedSnapshot", "Creations",
-    "KeyReader", "Keys", "Registry", "Revocations", "Snapshot", "Transaction",
+    "Imported", "KeyReader", "Keys", "Registry", "Revocations", "Snapshot", "Transaction",
 ]  # fmt: skip
 
 
@@ -71,6 +72,13 @@ class Revocations(Protocol):
     async def prune(self, before: float) -> int:
         """Forget those that ended before a time (epoch seconds); returns how many."""
         ...
+
+
+class Imported(Protocol):
+    """The keys inside one transaction that were issued elsewhere. What is known of one goes with its key."""
+
+    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]: ...
+    async def save(self, imported: ImportedKey) -> None: ...
 
 
 class AdminReader(Protocol):
@@ -140,6 +148,8 @@ class Transaction(Protocol):
     def keys(self) -> Keys: ...
     @property
     def revocations(self) -> Revocations: ...
+    @property
+    def imported(self) -> Imported: ...
     @property
     def admins(self) -> Admins: ...
     @property

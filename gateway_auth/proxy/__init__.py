@@ -4,7 +4,7 @@ It knows no policy and no credential.
 """
 
 from gateway_auth.proxy.app import ProxyApp
-from gateway_auth.proxy.limits import ProxyLimits
-from gateway_auth.proxy.upstream import InvalidUpstream, Upstream, parse_upstream
+from gateway_auth.proxy.tls import tls_context
+from gateway_auth.proxy.upstream import InvalidUpstream, parse_upstream
 
-__all__ = ["InvalidUpstream", "ProxyApp", "ProxyLimits", "Upstream", "parse_upstream"]
+__all__ = ["InvalidUpstream", "ProxyApp", "parse_upstream", "tls_context"]

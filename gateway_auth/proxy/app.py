@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from gateway_auth.proxy.exchange import Exchange, Patience
+from gateway_auth.core.upstream import Upstream
+from gateway_auth.proxy.balancer import Balancer
+from gateway_auth.proxy.exchange import Exchange, Patience, Way
 from gateway_auth.proxy.failures import (
     BodyBrokenOff,
     ClientLeft,
     ExchangeFailed,
+    HandshakeRefused,
     RequestRefused,
     ResponseBroken,
 )
-from gateway_auth.proxy.limits import ProxyLimits
-from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.handshake import Handshake
+from gateway_auth.proxy.refusal import passable, refusing
 from gateway_auth.proxy.request import request_head
 from gateway_auth.proxy.sweep import Sweep
-from gateway_auth.proxy.upstream import InvalidUpstream, Upstream, parse_upstream
+from gateway_auth.proxy.tls import tls_context
+from gateway_auth.proxy.websocket import WebSocket
 
 Respond = Callable[[Send, str, str], Awaitable[None]]
 """`send`, the contract's code, the request id: answers with problem+json."""
 
-_POLICY_VIOLATION = 1008
+MAX_MESSAGE_BYTES = 10_485_760
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +45,11 @@ class Judged(Protocol):
 
     @property
     def upstream(self) -> str | None:
-        """URL chosen by the route; None: the default."""
+        """Key of the upstream chosen by the route; None: the default."""
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long the route waits for the response's head; None: as long as the upstream says."""
 
     @property
     def client_address(self) -> str | None:
@@ -53,47 +61,96 @@ class Judged(Protocol):
 
 
 class ProxyApp:
-    """One per worker. Opens nothing before the first request; belongs to the event loop that brings it."""
+    """One per worker. Opens nothing before its lifespan or first request; belongs to the event loop that brings it.
+
+    `upstreams` are those that routes name. `tick_seconds` is the period of the sweep over exchanges in flight: a
+    departed client is noticed within about two of them. `max_message_bytes` is of one WebSocket message, in either
+    direction; a larger one closes the connection with 1009. Raises `InvalidUpstream` where files of TLS cannot be used.
+    """
 
     def __init__(
-        self, default_upstream: Upstream | None, *, respond: Respond, limits: ProxyLimits | None = None
+        self,
+        default_upstream: Upstream | None,
+        *,
+        respond: Respond,
+        upstreams: Mapping[str, Upstream] | None = None,
+        tick_seconds: float = 0.25,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._default_upstream = default_upstream
+        self._upstreams = upstreams or {}
         self._respond = respond
-        self._limits = limits or ProxyLimits()
+        self._tick_seconds = tick_seconds
+        self._max_message_bytes = max_message_bytes
         self._sweep: Sweep | None = None
-        self._patience = Patience(head_ticks=0, idle_ticks=0)
-        # Keyed by the URLs of the configuration's routes: bounded by it, and each is parsed once.
-        self._pools: dict[str | None, Pool] = {}
-        self._pools_by_upstream: dict[Upstream, Pool] = {}
+        # Made here, for reading the system's authorities takes longer than a request may hold up others.
+        self._contexts = {each.name: tls_context(each.tls) for each in self._all_upstreams() if each.has_tls}
+        # Keyed by what routes say: bounded by the configuration.
+        self._ways: dict[tuple[str | None, float | None], Way] = {}
+        self._balancers: dict[str, Balancer] = {}
+        self._websockets: set[WebSocket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward HTTP; refuse WebSocket; take part in the lifespan."""
+        """Forward HTTP and WebSocket; take part in the lifespan."""
         if scope["type"] == "http":
             await self._forward(scope, receive, send)
         elif scope["type"] == "websocket":
-            await _refuse_websocket(receive, send)
+            await self._tunnel(scope, receive, send)
         else:
             await self._live(receive, send)
 
     async def aclose(self) -> None:
-        """Close what is idle; exchanges in flight may finish, their connections are closed after them."""
-        for pool in self._pools_by_upstream.values():
-            pool.close()
+        """Close what is idle; exchanges in flight may finish, their connections are closed after them.
+
+        A WebSocket would never finish: both its sides are told that the server goes away (1001).
+        """
+        for websocket in self._websockets:
+            websocket.stop()
+        for balancer in self._balancers.values():
+            balancer.close()
+
+    async def close_websockets(self) -> None:
+        """Close all that are open with 1001, and wait until they are."""
+        open_ones = set(self._websockets)
+        for websocket in open_ones:
+            websocket.stop()
+        await asyncio.gather(*(websocket.is_over.wait() for websocket in open_ones))
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         judged: Judged = scope["gateway_auth"]
         exchange: Exchange | None = None
         try:
-            pool = self._pools.get(judged.upstream) or self._pool(judged.upstream)
-            head = request_head(scope, judged.client_address, pool.host)
-            exchange = Exchange(head, receive, send, pool=pool, sweep=self._sweep_here(), patience=self._patience)
+            key = (judged.upstream, judged.timeout_seconds)
+            way = self._ways.get(key) or self._way(key)
+            head = request_head(scope, judged.client_address, way.balancer.addressee)
+            exchange = Exchange(head, receive, send, way=way, sweep=self._sweep_here())
             await exchange.run()
         except (ExchangeFailed, BodyBrokenOff) as failure:
             has_begun = exchange is not None and exchange.has_begun
             await self._answer(failure, judged.request_id, send, has_begun=has_begun)
         except ClientLeft:
             return
+
+    async def _tunnel(self, scope: Scope, receive: Receive, send: Send) -> None:
+        judged: Judged = scope["gateway_auth"]
+        websocket = WebSocket(receive, send, self._max_message_bytes)
+        self._websockets.add(websocket)
+        try:
+            key = (judged.upstream, judged.timeout_seconds)
+            balancer = (self._ways.get(key) or self._way(key)).balancer
+            handshake = Handshake(
+                scope, judged.client_address, balancer.addressee, max_message_bytes=self._max_message_bytes
+            )
+            await websocket.run(balancer, handshake)
+        except ExchangeFailed as failure:
+            if isinstance(failure, HandshakeRefused) and failure.is_answer:
+                await _relay(failure, refusing(scope, send))
+            else:
+                await self._answer(failure, judged.request_id, refusing(scope, send), has_begun=False)
+        except ClientLeft:
+            return
+        finally:
+            self._websockets.discard(websocket)
 
     async def _answer(
         self, failure: ExchangeFailed | BodyBrokenOff, request_id: str, send: Send, *, has_begun: bool
@@ -109,36 +166,50 @@ class ProxyApp:
         elif isinstance(failure, ExchangeFailed):
             raise ResponseBroken(f"request {request_id}: {failure}") from failure
 
-    def _pool(self, url: str | None) -> Pool:
-        """The pool for a route's URL, made on first use. Routes to the same upstream share one."""
-        try:
-            upstream = self._default_upstream if url is None else parse_upstream(url)
-        except InvalidUpstream as error:
-            raise ExchangeFailed(str(error)) from error
+    def _way(self, key: tuple[str | None, float | None]) -> Way:
+        """For a route, made on first use."""
+        name, timeout_seconds = key
+        upstream = self._default_upstream if name is None else self._upstreams.get(name)
         if upstream is None:
-            raise ExchangeFailed("neither the route nor the configuration names an upstream")
-        pool = self._pools_by_upstream.get(upstream)
-        if pool is None:
-            pool = Pool(upstream, self._limits, self._sweep_here(), asyncio.get_running_loop())
-            self._pools_by_upstream[upstream] = pool
-        self._pools[url] = pool
-        return pool
+            raise ExchangeFailed(f"the configuration has no upstream {name!r}" if name else "there is no upstream")
+        limits, sweep = upstream.limits, self._sweep_here()
+        patience = Patience(
+            head_ticks=sweep.ticks(timeout_seconds or limits.response_timeout_seconds),
+            idle_ticks=sweep.ticks(limits.idle_timeout_seconds),
+            is_upstreams=timeout_seconds is None,
+        )
+        self._ways[key] = way = Way(self._balancer(upstream), patience)
+        return way
+
+    def _balancer(self, upstream: Upstream) -> Balancer:
+        """Routes to the same upstream share one."""
+        balancer = self._balancers.get(upstream.name)
+        if balancer is None:
+            balancer = Balancer(upstream, self._contexts.get(upstream.name), self._sweep_here())
+            self._balancers[upstream.name] = balancer
+        return balancer
 
     def _sweep_here(self) -> Sweep:
         sweep = self._sweep
         if sweep is None:
-            limits = self._limits
-            self._sweep = sweep = Sweep(asyncio.get_running_loop(), limits.tick_seconds)
-            self._patience = Patience(
-                head_ticks=sweep.ticks(limits.head_timeout_seconds),
-                idle_ticks=sweep.ticks(limits.idle_timeout_seconds),
-            )
+            self._sweep = sweep = Sweep(asyncio.get_running_loop(), self._tick_seconds)
         return sweep
+
+    def _all_upstreams(self) -> list[Upstream]:
+        default = self._default_upstream
+        return [*self._upstreams.values(), *((default,) if default is not None else ())]
+
+    def _start_checks(self) -> None:
+        """Before the first request, so that it meets no server known to be down."""
+        for upstream in self._all_upstreams():
+            if upstream.health is not None:
+                self._balancer(upstream)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._start_checks()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.aclose()
@@ -146,7 +217,8 @@ class ProxyApp:
                 return
 
 
-async def _refuse_websocket(receive: Receive, send: Send) -> None:
-    """Before acceptance: the server answers the handshake with 403."""
-    await receive()
-    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+async def _relay(refused: HandshakeRefused, send: Send) -> None:
+    """The upstream's answer to a handshake it refuses is the client's."""
+    headers = passable(refused.fields)
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": refused.body})

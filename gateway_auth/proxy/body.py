@@ -33,6 +33,11 @@ class RequestBody:
         self._seen_bytes = 0
         self.is_complete = body_bytes == NO_BODY
 
+    @property
+    def is_absent(self) -> bool:
+        """Chunks were announced, and it has turned out that there is not a byte."""
+        return self._is_chunked and self.is_complete and not self._seen_bytes
+
     async def opening(self) -> bytes:
         """What to send right behind the head.
 
@@ -76,6 +81,7 @@ class RequestBody:
 
     def _chunk(self, data: bytes, is_last: bool) -> bytes:
         self.is_complete = is_last
+        self._seen_bytes += len(data)
         chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         return chunk + b"0\r\n\r\n" if is_last else chunk
 

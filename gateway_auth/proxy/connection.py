@@ -6,6 +6,7 @@ Must not know pools, clients or ASGI.
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import cast
 
@@ -30,6 +31,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_on_closed",
         "_reader",
         "_transport",
+        "_unread",
         "_waiter",
         "_write_waiter",
         "failure",
@@ -46,6 +48,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader: ResponseReader | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._write_waiter: asyncio.Future[None] | None = None
+        self._unread = select.poll()
         self._is_reading_paused = False
         self._is_writing_paused = False
         self.failure: Exception | None = None
@@ -98,9 +101,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     # For the pool.
 
-    def is_open(self) -> bool:
-        """As far as the event loop has heard."""
-        return not self.is_closed and self._transport is not None and not self._transport.is_closing()
+    def is_usable(self) -> bool:
+        """Open, and nothing has come that the event loop has not read yet: an end, or bytes that answer nobody.
+
+        Asked for bytes that arrive before a request is sent; those behind it nobody could tell from its answer.
+        """
+        transport = self._transport
+        return not self.is_closed and transport is not None and not transport.is_closing() and not self._unread.poll(0)
 
     def finish(self) -> bool:
         """End the exchange; True: another one may follow here.
@@ -128,6 +135,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TCP connection stands."""
         self._transport = cast(asyncio.Transport, transport)  # create_connection makes no other kind
+        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Bytes outside an exchange answer no request.
@@ -155,10 +163,20 @@ class UpstreamConnection(asyncio.Protocol):
         reader = self._reader
         if reader is None:
             return
-        reader.end()
+        if self._is_end_proven():
+            reader.end()
         if not reader.is_complete:
             self.fail(ConnectionLost("closed before the response was complete"))
         self._wake()
+
+    def _is_end_proven(self) -> bool:
+        """Under TLS anybody on the way can end the TCP stream, and only the server can end TLS (RFC 8446 section 6.1).
+
+        uvloop reports the latter alone; asyncio reports both alike, so there neither counts.
+        """
+        transport = self._transport
+        is_tls = transport is not None and transport.get_extra_info("ssl_object") is not None
+        return not is_tls or type(self._loop).__module__.partition(".")[0] == "uvloop"
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed by either side. A reset makes no response complete, whatever its framing."""

@@ -13,13 +13,15 @@ import asyncio
 import msgspec
 from starlette.types import Receive, Send
 
+from gateway_auth.proxy.balancer import Balancer
 from gateway_auth.proxy.body import RequestBody
 from gateway_auth.proxy.connection import UpstreamConnection
-from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout
+from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout, UpstreamUnavailable
 from gateway_auth.proxy.pool import Pool
-from gateway_auth.proxy.request import RequestHead
+from gateway_auth.proxy.request import RequestHead, without_body
 from gateway_auth.proxy.response import ResponseReader
 from gateway_auth.proxy.sweep import Sweep
+from gateway_auth.proxy.upload import Gathering, Pace
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -27,6 +29,15 @@ class Patience(msgspec.Struct, frozen=True):
 
     head_ticks: int
     idle_ticks: int
+    is_upstreams: bool = True
+    """As long as the upstream says; otherwise a route waits less or longer, and what is late for it is no failure."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """To an upstream, as one route goes it."""
+
+    balancer: Balancer
+    patience: Patience
 
 
 class Exchange:
@@ -36,32 +47,30 @@ class Exchange:
     """
 
     __slots__ = (
+        "_balancer",
         "_birth",
         "_body",
         "_connection",
         "_deadline",
         "_head",
-        "_is_waiting_for_client",
+        "_pace",
         "_patience",
-        "_pool",
         "_send",
         "_sweep",
         "_tender",
         "has_begun",
     )
 
-    def __init__(
-        self, head: RequestHead, receive: Receive, send: Send, *, pool: Pool, sweep: Sweep, patience: Patience
-    ) -> None:
+    def __init__(self, head: RequestHead, receive: Receive, send: Send, *, way: Way, sweep: Sweep) -> None:
         self._head = head
         self._body = RequestBody(receive, head.body_bytes)
         self._send = send
-        self._pool = pool
+        self._balancer = way.balancer
         self._sweep = sweep
-        self._patience = patience
+        self._patience = way.patience
         self._connection: UpstreamConnection | None = None
         self._tender: asyncio.Task[None] | None = None
-        self._is_waiting_for_client = False
+        self._pace: Pace | None = None
         self._deadline = 0
         self._birth = sweep.now
         self.has_begun = False
@@ -73,32 +82,41 @@ class Exchange:
         """
         try:
             # Awaited before a connection is taken: a client that only promises a body holds none.
-            opening = b"" if self._body.is_complete else await self._body.opening()
+            opening = b"" if self._body.is_complete else await self._gathering().opening(self._body)
+            if self._body.is_absent:
+                self._head, opening = without_body(self._head), b""
             await self._attempt(self._head.data + opening)
         finally:
             self._body.abandon()
 
     async def _attempt(self, first: bytes) -> None:
-        pool = self._pool
-        connection = pool.take() or await pool.connect()
+        pool = self._balancer.choose()
+        if not self._body.is_complete and pool.is_half_taken:
+            first += await self._gathering().most(self._body)
+        connection = pool.take()
+        if connection is None:
+            pool, connection = await self._balancer.connect(pool)
         try:
-            await self._converse(connection, first)
+            await self._converse(pool, connection, first)
         except ConnectionLost:
             # The upstream closed an idle connection while this request was on its way: nothing of it was
             # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
             # attack P16).
             if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
                 raise
-            await self._converse(await pool.connect(), first)
+            pool, connection = await self._balancer.connect(pool)
+            await self._converse(pool, connection, first)
 
     def on_tick(self, now: int) -> None:
         """Called by the sweep while the upstream is involved."""
         if now >= self._deadline:
             self._fail(self._lateness())
+        elif self._pace is not None and self._pace.is_too_slow():
+            self._fail(RequestRefused("the client is slow, and others wait for its connection"))
         elif self._tender is None and now > self._birth + 1:
             self._tender = asyncio.get_running_loop().create_task(self._tend())
 
-    async def _converse(self, connection: UpstreamConnection, first: bytes) -> None:
+    async def _converse(self, pool: Pool, connection: UpstreamConnection, first: bytes) -> None:
         """Everything on one connection. It is given back on every way out."""
         self._connection = connection
         self._await_upstream() if self._body.is_complete else self._await_progress()
@@ -107,21 +125,25 @@ class Exchange:
             reader = connection.begin(is_head=self._head.is_head)
             connection.write(first)
             if not self._body.is_complete:
+                self._pace = Pace(pool, self._sweep)
                 self._tender = asyncio.get_running_loop().create_task(self._tend())
-            await self._read_head(connection, reader)
+            await self._read_head(pool, connection, reader)
             last = await self._pass_on(connection, reader)
         finally:
-            self._settle(connection)
+            self._settle(pool, connection)
         # The upstream is free again before the client has taken the end; a slow client holds no connection
         # for it.
         await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _read_head(self, connection: UpstreamConnection, reader: ResponseReader) -> None:
+    async def _read_head(self, pool: Pool, connection: UpstreamConnection, reader: ResponseReader) -> None:
         while connection.failure is None and not reader.status:
             await connection.progress()
         # Checked first: a response that is broken behind its head can still be answered with an error.
         if connection.failure is not None:
+            if self._is_held_against(connection):
+                pool.standing.strike(connection.failure)
             raise connection.failure
+        pool.standing.absolve()
 
     async def _pass_on(self, connection: UpstreamConnection, reader: ResponseReader) -> bytes:
         """Send the head and all of the body but its last bytes, which are returned."""
@@ -143,7 +165,7 @@ class Exchange:
             self._await_progress()
         return reader.take()
 
-    def _settle(self, connection: UpstreamConnection) -> None:
+    def _settle(self, pool: Pool, connection: UpstreamConnection) -> None:
         """No more ticks, no more reading from the client.
 
         The connection is reused only if both sides said all.
@@ -153,7 +175,7 @@ class Exchange:
         if self._tender is not None:
             self._tender.cancel()
             self._tender = None
-        self._pool.give_back(connection, is_reusable=self._body.is_complete)
+        pool.give_back(connection, is_reusable=self._body.is_complete)
 
     async def _tend(self) -> None:
         """Send the rest of the request body, then wait for the client to leave."""
@@ -165,32 +187,45 @@ class Exchange:
             self._fail(error)
 
     async def _send_rest(self) -> None:
-        connection = self._connection
-        is_sent = self._body.is_complete
-        while connection is not None and connection.failure is None and not is_sent:
-            is_sent = await self._send_piece(connection)
+        connection, pace = self._connection, self._pace
+        if connection is None or pace is None:
+            return
+        while connection.failure is None and not self._body.is_complete:
+            await self._send_piece(connection, pace)
 
-    async def _send_piece(self, connection: UpstreamConnection) -> bool:
-        """Wait for one piece from the client and for room towards the upstream; True after the last one."""
-        self._is_waiting_for_client = True
+    async def _send_piece(self, connection: UpstreamConnection, pace: Pace) -> None:
+        """Wait for one piece from the client and for room towards the upstream."""
+        pace.is_waiting = True
         piece = await self._body.piece()
-        self._is_waiting_for_client = False
+        pace.is_waiting = False
+        pace.sent(len(piece))
         connection.write(piece)
         await connection.drain()
         if self._body.is_complete and not self.has_begun:
             self._await_upstream()
         else:
             self._await_progress()
-        return self._body.is_complete
 
     def _fail(self, error: Exception) -> None:
         if self._connection is not None:
             self._connection.fail(error)
 
     def _lateness(self) -> Exception:
-        if self._is_waiting_for_client and not self.has_begun:
+        if self._pace is not None and self._pace.is_waiting and not self.has_begun:
             return RequestRefused("the client stopped sending its body")
         return UpstreamTimeout("nothing came in time")
+
+    def _is_held_against(self, connection: UpstreamConnection) -> bool:
+        """Whether the server failed: not the client, the route, or only a connection that was idle for too long."""
+        failure = connection.failure
+        if isinstance(failure, ConnectionLost):
+            return connection.has_answered or not connection.is_reused
+        if isinstance(failure, UpstreamTimeout):
+            return self._patience.is_upstreams
+        return isinstance(failure, UpstreamUnavailable)
+
+    def _gathering(self) -> Gathering:
+        return Gathering(self._sweep, self._patience.idle_ticks)
 
     def _await_upstream(self) -> None:
         self._deadline = self._sweep.now + self._patience.head_ticks

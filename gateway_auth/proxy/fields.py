@@ -35,6 +35,8 @@ _CLIENT_CLAIMS = (
     b"x-real-ip",
 )
 FORWARDED_PREFIX = b"x-forwarded-"
+PSEUDONYM = b"gateway-auth"
+"""What the gateway calls itself in `Via`."""
 
 # Nothing to look at: spares most fields of most requests the two closer looks at their names.
 _ORDINARY = (

@@ -1,4 +1,4 @@
-"""Which connection to one upstream carries the next exchange. Must not know what is sent over it.
+"""Which connection to one server carries the next exchange. Must not know what is sent over it.
 
 Last in, first out: the warmest connection is reused and the others age until they are closed. A connection
 counts from the moment it is dialled until the event loop reports it closed, so `max_connections` is never
@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
 
+from gateway_auth.core.upstream import UpstreamLimits
 from gateway_auth.proxy.connection import UpstreamConnection
+from gateway_auth.proxy.dial import Dialler
 from gateway_auth.proxy.failures import UpstreamTimeout, UpstreamUnavailable
-from gateway_auth.proxy.limits import ProxyLimits
+from gateway_auth.proxy.standing import Standing
 from gateway_auth.proxy.sweep import Sweep
-from gateway_auth.proxy.upstream import Upstream
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class Pool:
-    """The connections of this worker to one upstream."""
+    """The connections of this worker to one server."""
 
     __slots__ = (
-        "_connect_timeout_seconds",
         "_idle",
         "_is_closing",
         "_keep_alive_ticks",
@@ -30,14 +34,22 @@ class Pool:
         "_open",
         "_slots",
         "_sweep",
+        "_tunnels",
         "_waiters",
-        "host",
-        "upstream",
+        "dialler",
+        "standing",
     )
 
-    def __init__(self, upstream: Upstream, limits: ProxyLimits, sweep: Sweep, loop: asyncio.AbstractEventLoop) -> None:
-        self.upstream = upstream
-        self.host = upstream.authority.encode("ascii")
+    def __init__(
+        self,
+        dialler: Dialler,
+        standing: Standing,
+        limits: UpstreamLimits,
+        sweep: Sweep,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.standing = standing
+        self.dialler = dialler
         self._limits = limits
         self._loop = loop
         self._sweep = sweep
@@ -45,16 +57,33 @@ class Pool:
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
         self._slots = limits.max_connections
+        self._tunnels = 0
         self._waiters: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._is_closing = False
         sweep.visit(self)
+
+    @property
+    def busy(self) -> int:
+        """How many requests are under way or wait for a connection, and connections nobody shares."""
+        return self._limits.max_connections - self._slots - len(self._idle) + len(self._waiters) + self._tunnels
+
+    @property
+    def is_half_taken(self) -> bool:
+        """Whether at least half of the connections are in use: the rest is for those who need one only briefly."""
+        return self.busy * 2 >= self._limits.max_connections
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether anybody waits for a connection."""
+        return bool(self._waiters)
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is idle. Does not wait."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open():
+            if connection.is_usable():
                 return connection
+            connection.abort()
         return None
 
     async def connect(self) -> UpstreamConnection:
@@ -74,6 +103,24 @@ class Pool:
             return await self._dial()
         # It may have been closed between being handed over and being received; `begin` reports that.
         return handed_over
+
+    async def dial(self, protocol_of: Callable[[Callable[[], None]], P]) -> P:
+        """A connection that is not this pool's to lend, and counts as busy until its protocol says that it is lost."""
+        is_open = True
+
+        def on_lost() -> None:
+            nonlocal is_open
+            self._tunnels -= is_open
+            is_open = False
+
+        self._tunnels += 1
+        protocol = protocol_of(on_lost)
+        try:
+            await self.dialler.open(protocol, self._limits.connect_timeout_seconds)
+        except BaseException:
+            on_lost()
+            raise
+        return protocol
 
     def give_back(self, connection: UpstreamConnection, *, is_reusable: bool) -> None:
         """After an exchange. What is not reusable is closed at once, without waiting for unsent bytes."""
@@ -100,6 +147,9 @@ class Pool:
                 waiter.set_exception(UpstreamUnavailable("the proxy is shutting down"))
 
     def _offer(self, connection: UpstreamConnection) -> None:
+        if self._waiters and not connection.is_usable():
+            connection.abort()  # whoever waits gets its slot instead, once it is closed
+            return
         waiter = self._next_waiter()
         if waiter is not None:
             waiter.set_result(connection)
@@ -133,29 +183,18 @@ class Pool:
 
     async def _dial(self) -> UpstreamConnection:
         """Uses up the slot its caller took. A timer per connection, not per request, is affordable."""
-        upstream = self.upstream
         connection = UpstreamConnection(self._loop, self._closed)
         try:
-            async with asyncio.timeout(self._limits.connect_timeout_seconds):
-                await self._loop.create_connection(lambda: connection, upstream.host, upstream.port)
-        except TimeoutError:
-            self._give_up(connection)
-            raise UpstreamTimeout(f"{upstream.authority}: no connection in time") from None
-        except OSError as error:
-            self._give_up(connection)
-            raise UpstreamUnavailable(f"{upstream.authority}: {error}") from error
+            await self.dialler.open(connection, self._limits.connect_timeout_seconds)
         except BaseException:
-            self._give_up(connection)
+            connection.abort()
+            self._free_slot()
             raise
         if connection.is_closed:
             self._free_slot()
         else:
             self._open.add(connection)
         return connection
-
-    def _give_up(self, connection: UpstreamConnection) -> None:
-        connection.abort()
-        self._free_slot()
 
     async def _wait_turn(self) -> UpstreamConnection | None:
         """A connection to go on with, or None: leave to dial, the slot is taken already."""
@@ -167,7 +206,7 @@ class Pool:
         except BaseException as error:
             self._decline(waiter)
             if isinstance(error, TimeoutError):
-                raise UpstreamTimeout(f"{self.upstream.authority}: no connection came free in time") from None
+                raise UpstreamTimeout(f"{self.dialler.server.url}: no connection came free in time") from None
             raise
 
     def _decline(self, waiter: asyncio.Future[UpstreamConnection | None]) -> None:

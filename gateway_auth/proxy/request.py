@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 from starlette.types import Scope
 
+from gateway_auth.proxy.client_facts import forwarded, x_forwarded
 from gateway_auth.proxy.failures import RequestRefused
 from gateway_auth.proxy.fields import (
     CONNECTION,
@@ -20,6 +21,7 @@ from gateway_auth.proxy.fields import (
     FORWARDED_PREFIX,
     HOST,
     PASS,
+    PSEUDONYM,
     REQUEST_FIELDS,
     TRANSFER_ENCODING,
     VIA,
@@ -32,8 +34,10 @@ CHUNKED = -1
 
 # Two gateways in a row are a design; a request that comes by a fifth time is a loop (RFC 9110 section 7.6.3).
 MAX_VISITS = 4
-_PSEUDONYM = b"gateway-auth"
-_VIA_LINE = b"via: 1.1 " + _PSEUDONYM
+_COOKIE = b"cookie: "
+_USUALLY_BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))
+_CHUNKED_LINE = b"transfer-encoding: chunked"
+_VIA_LINE = b"via: 1.1 " + PSEUDONYM
 
 # RFC 9110 section 9.2.2.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -44,6 +48,14 @@ _DIGITS = re.compile(rb"[0-9]{1,18}")
 _NOT_IN_TARGET = re.compile(rb"[\x00-\x20\x7f#]")
 
 
+class Addressee(msgspec.Struct, frozen=True):
+    """How an upstream is written to: with `own_host` as Host, else the client's, else `default_host`."""
+
+    default_host: bytes
+    own_host: bytes | None = None
+    is_forwarded_told: bool = False
+
+
 class RequestHead(msgspec.Struct, frozen=True):
     """`data` up to and with the empty line. `body_bytes` is the declared length, `NO_BODY` or `CHUNKED`."""
 
@@ -52,6 +64,22 @@ class RequestHead(msgspec.Struct, frozen=True):
     is_head: bool
     is_repeatable: bool
     """May be sent a second time when a reused connection turns out dead: idempotent and without a body."""
+
+
+def without_body(head: RequestHead) -> RequestHead:
+    """A head that announced chunks, for a request that turned out to have no body: HTTP/2 tells by ending the stream.
+
+    Nothing of the client's can be meant: the line of the framing is the last one. Where a body is usual its absence is
+    told (RFC 9110 section 8.6).
+    """
+    rest = head.data.removesuffix(_CHUNKED_LINE + b"\r\n\r\n")
+    method = rest.partition(b" ")[0].decode("ascii")
+    return RequestHead(
+        data=rest + (b"\r\n" if method in _USUALLY_BODILESS else b"content-length: 0\r\n\r\n"),
+        body_bytes=NO_BODY,
+        is_head=head.is_head,
+        is_repeatable=method in _IDEMPOTENT,
+    )
 
 
 class _Special:
@@ -67,27 +95,29 @@ class _Special:
         self.visits = 0
 
 
-def request_head(scope: Scope, client_address: str | None, default_host: bytes) -> RequestHead:
+def request_head(scope: Scope, client_address: str | None, addressee: Addressee) -> RequestHead:
     """The head to send for this scope. Raises `RequestRefused`."""
     method: str = scope["method"]
     special = _Special()
     kept = _kept_fields(scope["headers"], special)
     if special.connection:
         kept = _without_listed(kept, special.connection)
+    if scope["http_version"] == "2":
+        kept = _with_one_cookie(kept)
     body_bytes = _framing(special, scope["http_version"])
     host = _host(special.hosts, scope["http_version"])
-    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + (host or default_host)]
+    told_host = addressee.own_host or host or addressee.default_host
+    is_https = scope["scheme"] == "https"
+    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + told_host]
     lines += kept
-    if client_address is not None:
-        lines.append(b"x-forwarded-for: " + client_address.encode("ascii", "replace"))
-    if host:
-        lines.append(b"x-forwarded-host: " + host)
-    lines.append(b"x-forwarded-proto: https" if scope["scheme"] == "https" else b"x-forwarded-proto: http")
+    lines += x_forwarded(client_address, host, is_https=is_https)
+    if addressee.is_forwarded_told:
+        lines.append(forwarded(client_address, host, is_https=is_https))
     lines.append(_VIA_LINE)
     if special.lengths:
         lines.append(b"content-length: %d" % body_bytes)
     elif body_bytes == CHUNKED:
-        lines.append(b"transfer-encoding: chunked")
+        lines.append(_CHUNKED_LINE)
     return RequestHead(
         data=_joined(lines),
         body_bytes=body_bytes,
@@ -124,7 +154,7 @@ def _note(meaning: int, field: tuple[bytes, bytes], special: _Special, kept: lis
     elif meaning == CONNECTION:
         special.connection.append(value)
     elif meaning == VIA:
-        special.visits += value.lower().count(_PSEUDONYM)
+        special.visits += value.lower().count(PSEUDONYM)
         if special.visits > MAX_VISITS:
             raise RequestRefused("the request goes round in a loop: its Via names this gateway too often")
         kept.append(b": ".join(field))
@@ -134,6 +164,15 @@ def _without_listed(kept: list[bytes], connection: list[bytes]) -> list[bytes]:
     """RFC 9110 section 7.6.1. Framing and Host are not among `kept`, so no list can remove them."""
     listed = listed_names(connection)
     return [line for line in kept if line.partition(b":")[0] not in listed]
+
+
+def _with_one_cookie(kept: list[bytes]) -> list[bytes]:
+    """HTTP/2 may split Cookie into several fields; in HTTP/1.1 it is one again (RFC 9113 section 8.2.3)."""
+    crumbs = [line for line in kept if line.startswith(_COOKIE)]
+    if len(crumbs) < 2:
+        return kept
+    cookie = _COOKIE + b"; ".join(line.removeprefix(_COOKIE) for line in crumbs)
+    return [*(line for line in kept if not line.startswith(_COOKIE)), cookie]
 
 
 def _framing(special: _Special, http_version: str) -> int:

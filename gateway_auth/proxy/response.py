@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway_auth.proxy.fields import CONNECTION, CONTENT_LENGTH, DROP, RESPONSE_FIELDS, listed_names
+from gateway_auth.proxy.fields import CONNECTION, CONTENT_LENGTH, DROP, PSEUDONYM, RESPONSE_FIELDS, listed_names
 
 # Bytes that bring no body: the head with everything before it, chunk extensions, trailers. Each is memory or
 # time an upstream could take without end.
 MAX_OVERHEAD_BYTES = 65_536
+MAX_FIELDS = 200
 
+# RFC 9110 section 7.6.3: the protocol is the one the response was received in.
+_VIA_1_1 = (b"via", b"1.1 " + PSEUDONYM)
+_VIA_1_0 = (b"via", b"1.0 " + PSEUDONYM)
 _BODILESS = (204, 304)
 
 
@@ -124,6 +128,8 @@ class ResponseReader:
             return
         if status > 599:
             raise BadResponse(f"status {status}")
+        if len(self.headers) > MAX_FIELDS:
+            raise BadResponse(f"more than {MAX_FIELDS} fields")
         self._accept_framing(status)
         self._overhead_bytes = 0
         self.status = status
@@ -165,6 +171,7 @@ class ResponseReader:
             listed = listed_names(self._connection)
             self.is_persistent = self.is_persistent and b"close" not in listed
             self.headers = [field for field in self.headers if field[0] not in listed]
+        self.headers.append(_VIA_1_1 if version == "1.1" else _VIA_1_0)
         # A length on 204 or 304 makes servers wait for a body that must not come (RFC 9110 section 8.6).
         if self._content_length is not None and status not in _BODILESS:
             self.headers.append((b"content-length", self._content_length))

@@ -42,6 +42,10 @@ class Sweep:
         """As a distance from `now`; one more than needed, since the current tick has partly gone by."""
         return math.ceil(seconds / self._tick_seconds) + 1
 
+    def seconds(self, ticks: int) -> float:
+        """How long so many ticks take."""
+        return ticks * self._tick_seconds
+
     def add(self, item: Swept) -> None:
         """Call `item.on_tick` from now on."""
         self._in_flight.add(item)

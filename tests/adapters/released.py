@@ -17,33 +17,33 @@ RELEASED = [f"{number:04}" for number in range(1, int(CURRENT_SCHEMA.version))]
 CHANGES = 3
 
 
-async def make_released(url: str, version: str) -> None:
-    """A store of this version with an app, a key, `CHANGES` changes, and a revocation where the version has them."""
+async def make_released(url: str, version: str, *, records: int = CHANGES) -> None:
+    """A store of this version with an app, a key, so many changes, and a revocation where the version has them."""
     store = SqlStore(url, schema=Schema(version, CURRENT_SCHEMA.migrations))
     await store.open()
     async with store._driver.engine.begin() as connection:
-        await connection.run_sync(_fill)
+        await connection.run_sync(_fill, records)
     await store.close()
 
 
-def _fill(connection: Connection) -> None:
+def _fill(connection: Connection, records: int) -> None:
     tables = MetaData()
     tables.reflect(connection)
     connection.execute(tables.tables["apps"].insert(), to_row(app()))
     known = {column.name for column in tables.tables["keys"].columns}
     row = {name: value for name, value in to_row(key()).items() if name in known}
     connection.execute(tables.tables["keys"].insert(), row)
-    numbers = range(1, CHANGES + 1)
+    numbers = range(1, records + 1)
     changes = [{"revision": number, "kind": "key", "object_id": "key1", "at": number / 8} for number in numbers]
     connection.execute(tables.tables["changes"].insert(), changes)
-    records = [_audit(number) for number in numbers]
-    head: dict[str, Any] = {"revision": CHANGES, "audit_seq": CHANGES}
+    events = [_audit(number) for number in numbers]
+    head: dict[str, Any] = {"revision": records, "audit_seq": records}
     if "hash" in tables.tables["audit"].columns:
-        head["audit_hash"] = _chain(records)
-    connection.execute(tables.tables["audit"].insert(), records)
+        head["audit_hash"] = _chain(events)
+    connection.execute(tables.tables["audit"].insert(), events)
     connection.execute(tables.tables["head"].update(), head)
     if "revocations" in tables.tables:
-        connection.execute(tables.tables["revocations"].insert(), {**to_row(revocation()), "revision": CHANGES})
+        connection.execute(tables.tables["revocations"].insert(), {**to_row(revocation()), "revision": records})
 
 
 def _chain(records: list[dict[str, Any]]) -> bytes:

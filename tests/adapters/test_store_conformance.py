@@ -7,12 +7,20 @@ import pytest
 
 from tests.adapters.conformance import StoreConformance
 from tests.adapters.conformance_admins import AdminConformance
+from tests.adapters.conformance_imported import ImportedConformance
 from tests.adapters.conformance_revocations import RevocationConformance
 from tests.adapters.conformance_usage import DigestConformance, UsageConformance
 from tests.adapters.stores import STORES, Store, place_for
 
 
-class TestStore(StoreConformance, RevocationConformance, UsageConformance, DigestConformance, AdminConformance):
+class TestStore(
+    StoreConformance,
+    RevocationConformance,
+    UsageConformance,
+    DigestConformance,
+    ImportedConformance,
+    AdminConformance,
+):
     @pytest.fixture(params=list(STORES))
     async def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
         async with STORES[request.param](place_for(request, tmp_path)) as store:

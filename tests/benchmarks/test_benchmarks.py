@@ -17,10 +17,11 @@ from benchmarks.world import api_key, request_scope
 TINY = Sizes(
     rounds=2, requests=250, memory_requests=4_000, server_rounds=1, server_seconds=0.3, routes=(10, 20, 30),
     matches=100, keys=400, cold_keys=20, distinct_keys=100, warming_keys=20, starts=1, first_sights=5, storm=40,
+    revocations=1, scan_files=60, bulk_bytes=1_000_000,
 )  # fmt: skip
 
 
-MAY_BE_NOTHING = ("http.", "storm.", "shared.")
+MAY_BE_NOTHING = ("http.", "storm.", "shared.", "revoke.", "bulk.growth")
 """Differences and counts of a round that is too short to see any."""
 
 
@@ -28,14 +29,14 @@ def names_of(scenario: str) -> set[str]:
     return {name for name in GOALS if name.startswith(f"{scenario}.")}
 
 
-@pytest.mark.parametrize("scenario", ["in_process", "tokens", "routes", "keys", "imports"])
+@pytest.mark.parametrize("scenario", ["in_process", "tokens", "routes", "keys", "imports", "scan"])
 def test_a_scenario_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["http", "bearer", "storm", "shared", "proxy"])
+@pytest.mark.parametrize("scenario", ["http", "bearer", "storm", "shared", "revoke", "proxy", "bulk"])
 def test_a_scenario_with_servers_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)

@@ -133,3 +133,57 @@ def test_explain_of_an_unknown_key_is_one_line(workspace: Workspace) -> None:
     ended = workspace.call("config", "explain", "GET", "/healthz", "--key-id", "nobody")
     assert ended.code == 1
     assert ended.error_lines == ["gateway-auth: there is no key nobody"]
+
+
+@pytest.mark.parametrize(
+    ("options", "check", "result"),
+    [
+        (("--from", "10.1.2.3"), "networks", "passes"),
+        (("--from", "192.0.2.1"), "networks", "refuses"),
+        (("--scope", "orders:*", "--role", "admin"), "scopes", "passes"),
+        (("--scope", "orders:read", "--role", "admin"), "scopes", "refuses"),
+        (("--scope", "orders:write", "--role", "admin"), "roles", "passes"),
+        (("--scope", "orders:write", "--role", "other"), "roles", "refuses"),
+        (("--header", "Referer: https://app.example.com/x"), "referrers", "passes"),
+        (("--header", "Origin: https://evil.example.com"), "referrers", "refuses"),
+        (("--https",), "https", "passes"),
+        (("--http",), "https", "refuses"),
+        ((), "https", "depends"),
+    ],
+)
+def test_explain_judges_what_is_said_of_the_request(
+    workspace: Workspace, options: tuple[str, ...], check: str, result: str
+) -> None:
+    workspace.change("[store]", "require_https = true\n\n[store]")
+    with workspace.config.open("a", encoding="utf-8") as file:
+        file.write(
+            '[[routes]]\nid = "strict"\npath = "/strict"\nscopes = ["orders:write"]\nroles = ["admin"]\n'
+            'allow_networks = ["10.0.0.0/8"]\nallow_referrers = ["https://app.example.com/*"]\n'
+        )
+    found = explained(workspace, "GET", "/strict", *options)
+    assert (check, result) in results(found)
+    assert (found["refused"] is not None) == (result == "refuses")
+
+
+def test_explain_tells_a_refusal_that_shadow_mode_turns_into_a_pass(routed: Workspace) -> None:
+    request = ("DELETE", "/v1/orders/all", "--scope", "nothing")
+    found = explained(routed, *request)
+    assert (found["refused"], found["status"], found["shadowed"]) == (None, None, "insufficient_scope")
+    assert "passes, as route" in routed.call("config", "explain", *request).out
+
+
+def test_explain_in_shadow_mode_still_refuses_what_is_never_let_pass(routed: Workspace) -> None:
+    key = routed.key(routed.app())["key"]
+    found = explained(routed, "DELETE", f"/v1/orders/all?key={key}")
+    assert (found["refused"], found["shadowed"]) == ("credential_in_url", None)
+
+
+@pytest.mark.parametrize(
+    "options", [("--from", "nowhere"), ("--header", "none"), ("--scope", "a b"), ("--key-id", "x", "--scope", "a")]
+)
+def test_explain_refuses_what_cannot_be_said_of_a_request(workspace: Workspace, options: tuple[str, ...]) -> None:
+    if options[0] == "--key-id":
+        options = ("--key-id", workspace.key(workspace.app())["id"], *options[2:])
+    ended = workspace.call("config", "explain", "GET", "/healthz", *options)
+    assert ended.code == 2
+    assert len(ended.error_lines) == 1

@@ -146,10 +146,13 @@ def test_an_older_store_is_refused_until_it_is_upgraded_and_keeps_its_keys(works
     key = workspace.key(workspace.app())
     file = workspace.directory / "gateway.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE revocations")
-        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+        for table in ("admins", "creations"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX apps_of_owner")
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0006'")
     assert_one_line(
-        workspace.call("keys", "list"), 1, f"schema 0001, older than {NOW}; run `gateway-auth store upgrade`"
+        workspace.call("keys", "list"), 1, f"schema 0006, older than {NOW}; run `gateway-auth store upgrade`"
     )
-    assert workspace.call("store", "upgrade").out == f"upgraded the store from schema 0001 to {NOW}\n"
+    assert workspace.call("store", "upgrade").out == f"upgraded the store from schema 0006 to {NOW}\n"
     assert workspace.call("keys", "verify", "--json", stdin=key["key"]).json["usable"]
+    assert workspace.call("audit", "verify", "--json").json["count"] == 2

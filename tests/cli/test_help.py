@@ -18,10 +18,12 @@ COMMANDS = {
     "init", "demo", "serve", "admin", "doctor",
     "apps create", "apps list", "apps show", "apps disable", "apps enable", "apps delete",
     "keys create", "keys list", "keys show", "keys update", "keys disable", "keys enable", "keys revoke",
-    "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify",
+    "keys rotate", "keys due", "keys unused", "keys usage", "keys delete", "keys grant", "keys verify", "keys import",
     "admins create", "admins update", "admins list", "admins disable", "admins enable", "admins rotate",
     "tokens revoke", "tokens inspect",
-    "config check", "config explain", "config schema", "store upgrade",
+    "webhooks deliveries", "webhooks retry", "webhooks test",
+    "audit list", "audit verify", "audit export",
+    "config check", "config explain", "config schema", "store upgrade", "store backup", "store restore", "scan",
 }  # fmt: skip
 
 

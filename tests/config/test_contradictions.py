@@ -116,6 +116,17 @@ CONTRADICTIONS = [
             ("127.0.0.1:8080", "[::]:8080"),
         ]
     ),
+    *(
+        pytest.param(
+            written(gateway={"status_listen": "127.0.0.1:8080", **other}),
+            f'gateway.status_listen: is the same socket as {name} ("127.0.0.1:8080"); it needs a port of its own',
+            id=f"status on {name}",
+        )
+        for name, other in [
+            ("listen", {}),
+            ("admin_listen", {"listen": "127.0.0.1:1", "admin_listen": "127.0.0.1:8080"}),
+        ]
+    ),
     pytest.param(
         written(gateway={"client_address_header": "X-Real"}, api_keys={"headers": ["x-real"]}),
         'api_keys.headers: "x-real" is gateway.client_address_header; one header cannot be both',

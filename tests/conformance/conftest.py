@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.asking import ASKED, asked
 from tests.conformance.edges import EDGES, Edge, serving
 from tests.conformance.inside import Inside, inside
 from tests.conformance.vectors import VARIABLE, own, shared_folder
@@ -57,20 +58,26 @@ def strict_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def main_edges(main_world: World) -> Iterator[dict[str, Edge]]:
     """Every way into the main world."""
-    with serving(main_world) as edges:
-        yield edges
+    with serving(main_world) as edges, asked(main_world) as third:
+        yield {**edges, ASKED: third}
 
 
 @pytest.fixture(scope="session")
 def strict_edges(strict_world: World) -> Iterator[dict[str, Edge]]:
     """Every way into the strict world."""
-    with serving(strict_world) as edges:
-        yield edges
+    with serving(strict_world) as edges, asked(strict_world) as third:
+        yield {**edges, ASKED: third}
 
 
 @pytest.fixture(params=EDGES)
 def edge(request: pytest.FixtureRequest, main_edges: dict[str, Edge]) -> Edge:
     """One way into the main world after the other, with nothing recorded yet."""
+    return _quiet(main_edges[request.param])
+
+
+@pytest.fixture(params=(*EDGES, ASKED))
+def way(request: pytest.FixtureRequest, main_edges: dict[str, Edge]) -> Edge:
+    """The same, and the third way in: a proxy that asks."""
     return _quiet(main_edges[request.param])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway_auth.core.decision import REASONS, Reason
+from gateway_auth.core.path import canonical_path
 from gateway_auth.core.resource import METADATA_PATH
 from tests.conformance.answers import check_pass, check_refusal
 from tests.conformance.edges import Edge, fresh_address
@@ -104,7 +105,13 @@ def _with_metadata(challenge: str, step: Step) -> str:
 def _judge_record(edge: Edge, step: Step, record: Record, keys: dict[str, str]) -> None:
     words = step.words
     assert record.method == step.method
-    assert record.target == fill(str(words.get("target_seen", words["target"])), keys)
+    seen = fill(str(words.get("target_seen", words["target"])), keys)
+    if edge.is_rewriting:
+        assert record.target == seen
+    else:
+        # It forwards what the client wrote, which must be a spelling of what was judged.
+        path, _, query = record.target.partition(b"?")
+        assert (canonical_path(path), query) == (seen.partition(b"?")[0].decode(), seen.partition(b"?")[2])
     assert record.body == b"b" * words.get("body_size", 0)
     if "auth" in words:
         assert record.values("x-auth-method") == [words["auth"]]

@@ -49,7 +49,9 @@ class Edge:
         self.name = name
         self.world = world
         self.port = port
-        self.is_proxy = name in PROXIES
+        self.is_proxy = name not in MOUNTED
+        self.is_rewriting = name in EDGES
+        """Whether the gateway itself passes on the request, its path in canonical form."""
         self.log_file = log
         self._upstream = upstream
         self._seen = 0
@@ -96,14 +98,15 @@ def serving(world: World, names: tuple[str, ...] = EDGES) -> Iterator[dict[str, 
             behind = upstream.port if isinstance(upstream, Upstream) else None
             config = world.write(f"{name}-{port}", port, free_port(), behind)
             environment = {**os.environ, CONFIG: str(config), RECORDS: str(upstream)}
-            processes[name] = stack.enter_context(process(_command(name, port, config), environment, log))
+            processes[name] = stack.enter_context(process(command(name, port, config), environment, log))
             edges[name] = Edge(name, world, port, log, upstream)
         for name, edge in edges.items():
             wait_until_ready(edge.port, processes[name], edge.log_file)
         yield edges
 
 
-def _command(name: str, port: int, config: Path) -> list[str]:
+def command(name: str, port: int, config: Path) -> list[str]:
+    """The words that start a way in."""
     app = f"tests.conformance.server_apps:{'mounted' if name in MOUNTED else 'proxied'}"
     if name == "standalone":
         return [str(Path(sys.executable).parent / "gateway-auth"), "serve", "-c", str(config), "--log-level", "debug"]
@@ -115,11 +118,11 @@ def _command(name: str, port: int, config: Path) -> list[str]:
 
 
 @contextmanager
-def process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(words: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block, its output in `log`."""
     with log.open("ab") as output:
         started = subprocess.Popen(
-            command, cwd=log.parent, env={**environment, "PYTHONPATH": str(ROOT)}, stdout=output, stderr=output
+            words, cwd=log.parent, env={**environment, "PYTHONPATH": str(ROOT)}, stdout=output, stderr=output
         )
     try:
         yield started

@@ -13,14 +13,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in shared("credential")])
-def test_a_credential(edge: Edge, case: Case) -> None:
-    keys = edge.world.keys
+def test_a_credential(way: Edge, case: Case) -> None:
+    keys = way.world.keys
     fields = [(name, fill(value, keys)) for name, value in case["headers"]]
     query = fill(case["query"], keys)
     answer = ask(
-        edge.port, request("GET", b"/api/items" + (b"?" + query if query else b""), fields), source=fresh_address()
+        way.port, request("GET", b"/api/items" + (b"?" + query if query else b""), fields), source=fresh_address()
     )
-    records = edge.take_records()
+    records = way.take_records()
     assert answer.status in case["status"], answer
     assert len(records) == (answer.status == 200)
     if answer.status != 200 and answer.value("content-type") == "application/problem+json":
@@ -33,7 +33,7 @@ def test_a_credential(edge: Edge, case: Case) -> None:
     if "error" in case:
         assert [challenge for challenge in challenges if f'error="{case["error"]}"' in challenge]
     if "log_must_not_contain" in case:
-        assert fill(case["log_must_not_contain"], keys) not in edge.log()
+        assert fill(case["log_must_not_contain"], keys) not in way.log()
     if "upstream_must_not_see" in case:
         unwanted = case["upstream_must_not_see"]
         assert not [value for record in records for _, value in record.fields if unwanted.encode() in value]

@@ -17,13 +17,13 @@ CASES = [pytest.param(case, id=case["id"]) for case in shared("origin")]
 
 @pytest.mark.parametrize("ruled_by", ["key", "route"])
 @pytest.mark.parametrize("case", CASES)
-def test_an_origin(edge: Edge, case: Case, ruled_by: str) -> None:
+def test_an_origin(way: Edge, case: Case, ruled_by: str) -> None:
     number = allow_lists().index(tuple(case["allow"]))
     target, key = ("/client", f"origin-{number}") if ruled_by == "key" else (f"/origin/{number}", "KEY")
     fields = [(name, value.encode()) for name, value in case["headers"]]
-    fields.append(("X-API-Key", edge.world.keys[key].encode()))
-    answer = ask(edge.port, request("GET", target, fields), source=fresh_address())
-    assert len(edge.take_records()) == case["expect_allowed"]
+    fields.append(("X-API-Key", way.world.keys[key].encode()))
+    answer = ask(way.port, request("GET", target, fields), source=fresh_address())
+    assert len(way.take_records()) == case["expect_allowed"]
     if case["expect_allowed"]:
         check_pass(answer)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 
 from tests.conformance.record import Record
@@ -50,11 +51,23 @@ class Upstream:
                 if record is None:
                     return
                 self.records.append(record)
-                head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
                 try:
-                    peer.sendall(head + (b"" if record.method == "HEAD" else BODY))
+                    peer.sendall(answer_to(record))
                 except OSError:
                     return
+
+
+def answer_to(record: Record) -> bytes:
+    """200 with a small body."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+    return head + (b"" if record.method == "HEAD" else BODY)
+
+
+def reading(peer: socket.socket) -> Iterator[Record]:
+    """One request after the other. Raises ValueError for whatever is not exactly one."""
+    reader = _Reader(peer)
+    while (record := reader.read()) is not None:
+        yield record
 
 
 class _Reader:
@@ -90,6 +103,8 @@ class _Reader:
         if len(lengths) + len(codings) > 1:
             raise ValueError(f"framing is told more than once: {lengths} {codings}")
         if lengths:
+            if not lengths[0].isdigit():
+                raise ValueError(f"not a length: {lengths[0]!r}")
             return self._exactly(int(lengths[0]))
         if not codings:
             return b""

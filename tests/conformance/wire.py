@@ -70,6 +70,12 @@ class Connection:
             self.send(raw[position : position + 1])
             time.sleep(0.0001)
 
+    def send_in_two(self, raw: bytes, position: int) -> None:
+        """Two segments, read one after the other."""
+        self.send(raw[:position])
+        time.sleep(0.003)
+        self.send(raw[position:])
+
     def first_bytes(self, patience_seconds: float) -> bytes:
         """What comes first, whatever it is; nothing when the connection is closed instead."""
         self._receive(patience_seconds)

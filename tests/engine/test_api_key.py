@@ -263,3 +263,20 @@ async def test_without_caching_every_request_reads() -> None:
     for _ in range(3):
         assert told(await world.decide(request(key=key.text))) == "allow"
     assert len(world.store.reads) == 3
+
+
+# -- what is told of it --------------------------------------------------------------------------------------------
+
+
+async def test_keys_in_memory_and_keys_that_had_to_be_read_are_counted() -> None:
+    world = World()
+    key = world.add_key()
+    await world.warm(key)
+    assert (world.verifier.hits, world.verifier.misses, world.verifier.remembered) == (0, 1, 1)
+    for _ in range(3):
+        assert told(world.begin(request(key=key.text))) == "allow"
+    assert told(await world.decide(request(key=unknown_key()))) == "invalid_credential"
+    assert (world.verifier.hits, world.verifier.misses, world.verifier.remembered) == (3, 2, 2)
+    for presented in malformed():
+        world.begin(request(key=presented))
+    assert world.verifier.misses == 2

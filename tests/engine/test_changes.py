@@ -450,3 +450,29 @@ async def test_when_nobody_reads_the_log_a_request_does_after_two_seconds() -> N
     assert told(world.begin(request(key=key.text))) == "allow"
     world.clock.advance(0.01)
     assert told(await world.decide(request(key=key.text))) == "credential_disabled"
+
+
+# -- what is told of it --------------------------------------------------------------------------------------------
+
+
+async def test_how_old_the_last_reading_is_is_told() -> None:
+    follower = Follower()
+    assert follower.changes.age_seconds == 0
+    await follower.changes.start()
+    follower.clock.advance(7)
+    assert follower.changes.age_seconds == 7
+    await follower.changes.stop()
+
+
+async def test_facts_are_usable_in_an_outage_until_they_are_too_old() -> None:
+    follower = Follower(max_stale_seconds=10)
+    await follower.changes.start()
+    follower.clock.advance(PROMISE_SECONDS + 1)
+    assert follower.changes.is_usable(), "the next request reads the log itself"
+    follower.store.go_down()
+    assert await follower.changes.catch_up()
+    assert follower.changes.is_usable()
+    follower.clock.advance(10)
+    assert not await follower.changes.catch_up()
+    assert not follower.changes.is_usable()
+    await follower.changes.stop()

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway_auth.core.decision import Allow, Deny, Reason
+from gateway_auth.core.limits import LimitOutcome
 from gateway_auth.core.path import canonical_path
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.principal import ANONYMOUS, build_principal
@@ -236,3 +237,10 @@ def test_whatever_a_client_sends_is_one_line(
     (line,) = lines(log)
     assert line["request_id"] == "req-1"
     assert (line["event"], line["reason"]) == ("refused", "insufficient_scope")
+
+
+def test_refusals_by_limits_are_counted_by_limit() -> None:
+    recorder = Recorder(KEYS, FakeClock())
+    outcome = LimitOutcome(False, (0, 1, 0, 9), 9, ("per-key", "per-app"))
+    recorder.record(Deny(Reason.RATE_LIMITED, POLICY, ALICE, outcome=outcome), request(), "req-1", "")
+    assert recorder.limited == {("orders", "per-key"): 1, ("orders", "per-app"): 1}

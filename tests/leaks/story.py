@@ -14,7 +14,8 @@ from tests.leaks.gateway import Gateway
 from tests.leaks.tokens import Tokens, issue_tokens, token_commands, token_requests
 
 KEY = KeyFormat()
-NAMES = ("good", "leaked", "disabled", "revoked", "deleted")
+MADE = ("good", "leaked", "disabled", "revoked", "deleted")
+NAMES = (*MADE, "rotated")
 LOGGED_PER_SECOND = 45
 """A log bears fifty refusals a second; more are counted, not told."""
 PROMISE_SECONDS = 2.0
@@ -24,13 +25,21 @@ Fields = list[tuple[str, bytes]]
 def make_keys(gateway: Gateway) -> dict[str, str]:
     """Keys by name, made by the command line, as JSON and as people read it."""
     gateway.run("init", str(gateway.folder))
+    with open(gateway.folder / "gateway.toml", "a", encoding="utf-8") as config:
+        config.write('\n[audit]\nanchor_file = "audit.anchors"\n')
     app = json.loads(gateway.run("apps", "create", "shop", "--owner", "shop-owner", "--json"))["id"]
     keys = {}
-    for name in NAMES:
+    for name in MADE:
         as_json = ["--json"] if name != "leaked" else []
         shown = gateway.run("keys", "create", "--app", app, "--name", name, "--scope", "orders:read", *as_json)
-        (keys[name],) = {word for word in shown.decode().replace('"', " ").replace(",", " ").split() if _is_key(word)}
+        keys[name] = _key_in(shown)
+    keys["rotated"] = _key_in(gateway.run("keys", "rotate", key_id(keys["good"]), "--json"))
     return keys
+
+
+def _key_in(shown: bytes) -> str:
+    (key,) = {word for word in shown.decode().replace('"', " ").replace(",", " ").split() if _is_key(word)}
+    return key
 
 
 def _is_key(word: str) -> bool:
@@ -94,9 +103,12 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("apps", "create", "other", "--plan", "free"), ("apps", "disable", app, "--json"), ("apps", "enable", app),
         ("keys", "disable", ids["disabled"]), ("keys", "enable", ids["disabled"], "--json"),
         ("keys", "disable", ids["disabled"], "--json"), ("keys", "revoke", ids["revoked"], "--yes"),
-        ("keys", "delete", ids["deleted"], "--yes", "--json"), ("store", "upgrade", "--json"),
+        ("keys", "delete", ids["deleted"], "--force", "--yes", "--json"), ("store", "upgrade", "--json"),
         ("keys", "grant", ids["good"], "orders:write", "--expires-in", "1h"),
         ("keys", "update", ids["good"], "--name", "n"),
+        ("store", "backup", "backup.jsonl"), ("store", "restore", "backup.jsonl", "--yes", "--json"),
+        ("audit", "export", "--output", "audit.jsonl"),
+        ("audit", "export", "--format", "csv", "--output", "audit.csv"),
         ("admins", "create", "ann", "--role", "operator", "--may-grant-scope", "orders:*"), ("admins", "rotate", "ann"),
         ("admins", "update", "ann", "--role", "auditor"),
         ("admins", "disable", "ann", "--json"), ("admins", "enable", "ann"),
@@ -105,11 +117,14 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("apps", "list"), ("apps", "show", app), ("keys", "list"), ("keys", "list", "--app", app), ("doctor",),
         ("admins", "list"),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
-        ("config", "explain", "GET", "/v1/orders/1"),
+        ("webhooks", "deliveries"), ("webhooks", "retry", good), ("webhooks", "test", good),
+        ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "unused", "--days", "0"),
+        ("config", "explain", "GET", "/v1/orders/1"), ("audit", "list"), ("audit", "verify"), ("audit", "export"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
     ]  # fmt: skip
     mistaken: list[tuple[str, ...]] = [
         ("config", "explain", "GET", f"/v1/orders/{good}?k={good}"), ("keys", "show", good),
+        ("audit", "list", "--object", good), ("audit", "verify", "--anchor", good),
         ("keys", "disable", f"_{good}"),
         ("apps", "show", f"A{good}"), (good,), ("keys", good), ("keys", "list", "--app", good),
         ("keys", "show", good, "--debug"),
@@ -118,7 +133,13 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
     shown = [*views, *mistaken, ("config", "schema")]
     verified = [((*("keys", "verify"), *words), f"{text}\n") for text in typed for words in ((), ("--json",))]
     plain = [(words, "") for words in (*changes, *shown, *((*view, "--json") for view in views))]
-    gateway.run_all([*plain, *verified, *token_commands(tokens)])
+    everything = "\n".join(typed)
+    piped: list[tuple[tuple[str, ...], str]] = [
+        (("scan", "-"), everything), (("scan", "-", "--verify", "--json"), everything), (("scan", f"no/{good}"), ""),
+        *((("keys", "import", "-", "--format", "csv", "--app", app), f"key\n{text}\n") for text in (good, "a" * 20)),
+        (("keys", "import", "-", "--format", "jsonl", "--app", good), f'{{"key": "{good}"}}\n{good}'),
+    ]  # fmt: skip
+    gateway.run_all([*plain, *verified, *piped, *token_commands(tokens)])
 
 
 def live(gateway: Gateway) -> tuple[dict[str, str], Tokens, bytes]:

@@ -29,6 +29,10 @@ RUNS_AS = NOBODY if os.geteuid() == 0 else None
 SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=120", "shared_buffers=32MB", "logging_collector=off")
 
 
+class SqlFailed(Exception):
+    """What psql said."""
+
+
 class Server:
     """A running server. `port` and data survive a restart."""
 
@@ -44,24 +48,22 @@ class Server:
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def sql(self, text: str, database: str = "postgres") -> list[list[str]]:
-        """Rows of statements, as text, past all of our code. Raises CalledProcessError."""
-        command: list[str | Path] = [
-            self._programs / "psql",
-            *["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-F"],
-            "\t",
-            "-d",
-        ]
+        """Rows of statements, as text, past all of our code. Raises SqlFailed."""
+        program = self._programs / "psql"
+        options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-F", "\t"]
         where = f"host=127.0.0.1 port={self.port} user={USER} dbname={database}"
         done = subprocess.run(
-            [*command, where], input=text.encode(), capture_output=True, check=True, timeout=60,
+            [program, *options, "-d", where], input=text.encode(), capture_output=True, check=False, timeout=60,
             env={**os.environ, "PGPASSWORD": PASSWORD},
         )  # fmt: skip
+        if done.returncode:
+            raise SqlFailed(done.stderr.decode())
         return [line.split("\t") for line in done.stdout.decode().splitlines()]
 
-    def new_database(self) -> str:
-        """The name of a database with nothing in it."""
+    def new_database(self, like: str = "template0") -> str:
+        """The name of a database with nothing in it, or with what another one holds that nobody is connected to."""
         name = f"store{next(self._names)}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {like}")
         return name
 
     def start(self) -> None:
@@ -88,7 +90,7 @@ class Server:
     def _answers(self) -> bool:
         try:
             return self.sql("SELECT 1") == [["1"]]
-        except subprocess.CalledProcessError:
+        except SqlFailed:
             return False
 
 
@@ -114,7 +116,7 @@ def running_server() -> Iterator[Server]:
             server.start()
             yield server
         finally:
-            server.stop()
+            server.stop(signal.SIGQUIT)  # nobody will need what it would still write down
 
 
 def _programs(folder: Path) -> Path:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import Message, Scope, Send
 
-from gateway_auth.proxy import ProxyApp, ProxyLimits, parse_upstream
+from gateway_auth.core.upstream import Upstream, UpstreamLimits
+from gateway_auth.proxy import ProxyApp, parse_upstream
 
 STATUS = {"malformed_request": 400, "upstream_unavailable": 502, "upstream_timeout": 504}
 
-QUICK = ProxyLimits(connect_timeout_seconds=0.3, head_timeout_seconds=0.3, idle_timeout_seconds=0.5, tick_seconds=0.02)
+QUICK = UpstreamLimits(connect_timeout_seconds=0.3, response_timeout_seconds=0.3, idle_timeout_seconds=0.5)
+TICK_SECONDS = 0.02
+
+
+VIA = (b"via", b"1.1 gateway-auth")
+
+
+def without_via(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The fields of a response but ours, which has to be there."""
+    rest = list(headers)
+    rest.remove(VIA)
+    return rest
 
 
 @dataclass
@@ -20,6 +33,7 @@ class Judged:
     """What the middleware leaves in the scope."""
 
     upstream: str | None = None
+    timeout_seconds: float | None = None
     client_address: str | None = "192.0.2.7"
     request_id: str = "req-1"
 
@@ -32,9 +46,22 @@ async def respond(send: Send, code: str, request_id: str) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def proxy(url: str | None, limits: ProxyLimits | None = None) -> ProxyApp:
-    """A proxy in front of one upstream."""
-    return ProxyApp(parse_upstream(url) if url else None, respond=respond, limits=limits)
+def proxy(
+    url: str | None, limits: UpstreamLimits | None = None, *, max_message_bytes: int = 10_485_760, **fields: Any
+) -> ProxyApp:
+    """A proxy in front of one server."""
+    if url:
+        return balanced([url], limits, max_message_bytes=max_message_bytes, **fields)
+    return ProxyApp(None, respond=respond, tick_seconds=TICK_SECONDS)
+
+
+def balanced(
+    urls: list[str], limits: UpstreamLimits | None = None, *, max_message_bytes: int = 10_485_760, **fields: Any
+) -> ProxyApp:
+    """A proxy in front of a group of servers."""
+    servers = tuple(parse_upstream(url).servers[0] for url in urls)
+    upstream = Upstream(name="group", servers=servers, limits=limits or UpstreamLimits(), **fields)
+    return ProxyApp(upstream, respond=respond, tick_seconds=TICK_SECONDS, max_message_bytes=max_message_bytes)
 
 
 def scope_of(

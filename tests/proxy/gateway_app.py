@@ -8,14 +8,12 @@ import resource
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway_auth.proxy import ProxyApp, ProxyLimits, parse_upstream
+from gateway_auth.core.upstream import UpstreamLimits
+from gateway_auth.proxy import ProxyApp, parse_upstream
 from tests.proxy.asgi_client import Judged, respond
 
-_proxy = ProxyApp(
-    parse_upstream(os.environ["UPSTREAM"]),
-    respond=respond,
-    limits=msgspec.json.decode(os.environ.get("LIMITS", "{}"), type=ProxyLimits),
-)
+_limits = msgspec.json.decode(os.environ.get("LIMITS", "{}"), type=UpstreamLimits)
+_proxy = ProxyApp(msgspec.structs.replace(parse_upstream(os.environ["UPSTREAM"]), limits=_limits), respond=respond)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 import pytest
 
+from gateway_auth.core.upstream import UpstreamLimits
 from gateway_auth.proxy.failures import ResponseBroken
 from tests.proxy.asgi_client import QUICK, Client, ask, proxy, scope_of, until
 from tests.proxy.test_response_reader import BAD
@@ -245,3 +247,50 @@ async def test_a_client_that_stops_sending_its_body_is_not_blamed_on_the_upstrea
         await until(lambda: len(upstream.wires) == 1)
         await upstream.wires[0].ended()
     assert (client.status, client.body) == (400, b"malformed_request req-1")
+
+
+@pytest.mark.parametrize("unread", [b"x", OK.replace(b"ok", b"no")], ids=["a byte", "a second response"])
+async def test_a_connection_with_bytes_that_wait_in_the_system_is_not_used_again(unread: bytes) -> None:
+    async with Upstream(always(OK)) as upstream:
+        app = proxy(upstream.url)
+        client = Client(pieces=[b""])
+        await app(scope_of(), client.receive, client.send)
+        # Straight into the system's buffers, and the next request follows before the event loop has read them.
+        with socket.socket(fileno=os.dup(upstream.wires[0].writer.get_extra_info("socket").fileno())) as under:
+            under.send(unread)
+        following = Client(pieces=[b""])
+        await app(scope_of("POST"), following.receive, following.send)
+        await upstream.wires[0].ended()
+    assert (following.status, following.body, len(upstream.wires)) == (200, b"ok", 2)
+
+
+async def test_a_connection_whose_end_waits_in_the_system_is_not_used_again() -> None:
+    async with Upstream(always(OK)) as upstream:
+        app = proxy(upstream.url)
+        client = Client(pieces=[b""])
+        await app(scope_of(), client.receive, client.send)
+        with socket.socket(fileno=os.dup(upstream.wires[0].writer.get_extra_info("socket").fileno())) as under:
+            under.shutdown(socket.SHUT_WR)
+        following = Client(pieces=[b""])
+        await app(scope_of("POST"), following.receive, following.send)
+    assert (following.status, following.body, len(upstream.wires)) == (200, b"ok", 2)
+
+
+async def test_whoever_waits_for_a_connection_gets_none_with_unread_bytes() -> None:
+    async def script(wire: Wire) -> None:
+        seen = await wire.read_request()
+        if seen.line.startswith(b"GET /evil"):
+            await asyncio.sleep(0.05)
+            await wire.play(OK.replace(b"ok", b"no"))
+            with socket.socket(fileno=os.dup(wire.writer.get_extra_info("socket").fileno())) as under:
+                under.send(OK.replace(b"ok", b"!!"))
+            await wire.closed()
+        await wire.play(OK)
+
+    async with Upstream(script) as upstream:
+        app = proxy(upstream.url, UpstreamLimits(max_connections=1))
+        evil = asyncio.create_task(ask(app, path="/evil"))
+        await until(lambda: len(upstream.seen) == 1)
+        waiting = [asyncio.create_task(ask(app, "POST")) for _ in range(3)]
+        bodies = [answer.body for answer in await asyncio.gather(evil, *waiting)]
+    assert bodies[1:] == [b"ok"] * 3

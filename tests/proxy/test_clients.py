@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from gateway_auth.proxy import ProxyLimits
 from tests.proxy.asgi_client import QUICK, Client, proxy, scope_of, until
 from tests.proxy.upstreams import OK, Upstream, Wire, always
 
@@ -18,7 +17,7 @@ async def test_a_client_that_leaves_ends_the_upstreams_work() -> None:
 
     async with Upstream(script) as upstream:
         client = Client(pieces=[b""])
-        app = proxy(upstream.url, ProxyLimits(tick_seconds=0.02))
+        app = proxy(upstream.url)
         running = asyncio.create_task(app(scope_of(), client.receive, client.send))
         await until(lambda: len(upstream.seen) == 1)
         client.has_left.set()
@@ -36,7 +35,7 @@ async def test_a_client_that_leaves_in_the_middle_of_an_answer_ends_it(framing: 
 
     async with Upstream(script) as upstream:
         client = Client(pieces=[b""])
-        app = proxy(upstream.url, ProxyLimits(tick_seconds=0.02))
+        app = proxy(upstream.url)
         running = asyncio.create_task(app(scope_of(), client.receive, client.send))
         await until(lambda: client.body != b"")
         client.has_left.set()

@@ -8,8 +8,9 @@ import pytest
 from starlette.types import Message
 
 from gateway_auth.errors import BodyTooLarge
+from gateway_auth.proxy import ProxyApp, parse_upstream
 from gateway_auth.proxy.body import LOOK_AHEAD_SECONDS
-from tests.proxy.asgi_client import Client, Judged, ask, proxy, scope_of, until
+from tests.proxy.asgi_client import Client, Judged, ask, proxy, respond, scope_of, until, without_via
 from tests.proxy.upstreams import OK, Upstream, Wire, always, once
 
 
@@ -24,7 +25,7 @@ async def test_a_request_and_its_answer() -> None:
     assert seen.values("host") == [b"api.test"]
     assert seen.values("x-forwarded-for") == [b"192.0.2.7"]
     assert (got.status, got.body, got.is_complete) == (201, b"hello", True)
-    assert got.headers == [
+    assert without_via(got.headers) == [
         (b"x-a", b"1"),
         (b"set-cookie", b"a"),
         (b"set-cookie", b"b"),
@@ -40,10 +41,11 @@ async def test_a_request_without_a_body_never_asks_the_server_for_one() -> None:
 
 async def test_the_route_chooses_the_upstream() -> None:
     async with Upstream(always(OK)) as default, Upstream(always(OK)) as other:
-        app = proxy(default.url)
+        upstreams = {other.url: parse_upstream(other.url)}
+        app = ProxyApp(parse_upstream(default.url), respond=respond, upstreams=upstreams)
         await ask(app, path="/a")
         await ask(app, path="/b", judged=Judged(upstream=other.url))
-        await ask(app, path="/c", judged=Judged(upstream=other.url + "/"))
+        await ask(app, path="/c", judged=Judged(upstream=other.url, timeout_seconds=5))
     assert [seen.line.split()[1] for seen in default.seen] == [b"/a"]
     assert [seen.line.split()[1] for seen in other.seen] == [b"/b", b"/c"]
     assert len(other.wires) == 1
@@ -119,7 +121,7 @@ async def test_an_answer_without_content_ends_at_its_head(status: int) -> None:
     async with Upstream(always(f"HTTP/1.1 {status} X\r\nContent-Length: 7\r\n\r\n".encode())) as upstream:
         app = proxy(upstream.url)
         answers = [await ask(app), await ask(app)]
-    assert [(answer.status, answer.body, answer.headers) for answer in answers] == [(status, b"", [])] * 2
+    assert [(answer.status, answer.body, without_via(answer.headers)) for answer in answers] == [(status, b"", [])] * 2
     assert len(upstream.wires) == 1
 
 
@@ -129,7 +131,7 @@ async def test_a_chunked_answer_is_unframed() -> None:
     async with Upstream(always(raw)) as upstream:
         app = proxy(upstream.url)
         answers = [await ask(app), await ask(app)]
-    assert [(answer.body, answer.headers) for answer in answers] == [(b"hello world", [])] * 2
+    assert [(answer.body, without_via(answer.headers)) for answer in answers] == [(b"hello world", [])] * 2
     assert len(upstream.wires) == 1
 
 
@@ -144,7 +146,7 @@ async def test_interim_answers_are_dropped() -> None:
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     async with Upstream(always(early + OK)) as upstream:
         got = await ask(proxy(upstream.url))
-    assert (got.status, got.headers, got.body) == (200, [(b"content-length", b"2")], b"ok")
+    assert (got.status, without_via(got.headers), got.body) == (200, [(b"content-length", b"2")], b"ok")
 
 
 async def test_pieces_of_an_answer_arrive_as_they_come() -> None:
@@ -259,19 +261,6 @@ async def test_an_answer_before_the_body_is_finished_stops_the_body() -> None:
         await ask(app)
     assert (client.status, client.body, client.is_complete) == (413, b"no", True)
     assert len(upstream.wires) == 2
-
-
-async def test_websocket_is_refused_before_it_is_accepted() -> None:
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await proxy("http://127.0.0.1:1")({"type": "websocket"}, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 async def test_the_lifespan_closes_idle_connections() -> None:

@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
-from gateway_auth.proxy import ProxyLimits, parse_upstream
+from gateway_auth.core.upstream import UpstreamLimits, parse_server
+from gateway_auth.proxy.dial import Dialler
 from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.standing import Standing
 from gateway_auth.proxy.sweep import Sweep
 from tests.proxy.asgi_client import Client, ask, proxy, until
 from tests.proxy.upstreams import OK, Upstream, Wire, always
@@ -46,7 +48,7 @@ async def test_no_more_connections_are_opened_than_allowed_and_others_wait_their
             await wire.play(OK)
 
     async with Upstream(script) as upstream:
-        app = proxy(upstream.url, ProxyLimits(max_connections=3))
+        app = proxy(upstream.url, UpstreamLimits(max_connections=3))
         answers = await asyncio.gather(*(ask(app) for _ in range(30)))
     assert [answer.status for answer in answers] == [200] * 30
     assert len(upstream.wires) == 3
@@ -59,7 +61,7 @@ async def test_a_slot_whose_connection_broke_goes_to_whoever_waits() -> None:
         await wire.play(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
 
     async with Upstream(script) as upstream:
-        app = proxy(upstream.url, ProxyLimits(max_connections=2))
+        app = proxy(upstream.url, UpstreamLimits(max_connections=2))
         answers = await asyncio.gather(*(ask(app) for _ in range(12)))
     assert ([answer.status for answer in answers], len(upstream.wires)) == ([200] * 12, 12)
 
@@ -69,7 +71,7 @@ async def test_whoever_cannot_even_wait_is_answered_502_and_whoever_waits_in_vai
         await wire.read_request()
         await wire.closed()
 
-    limits = ProxyLimits(max_connections=1, max_waiting=1, connect_timeout_seconds=0.2, head_timeout_seconds=1.0)
+    limits = UpstreamLimits(max_connections=1, max_waiting=1, connect_timeout_seconds=0.2, response_timeout_seconds=1.0)
     async with Upstream(script) as upstream:
         app = proxy(upstream.url, limits)
         answers = await asyncio.gather(*(ask(app) for _ in range(3)))
@@ -94,7 +96,7 @@ async def test_slots_come_back_after_every_kind_of_ending() -> None:
             await wire.play(ending)
         await wire.closed()
 
-    limits = ProxyLimits(max_connections=1, connect_timeout_seconds=2, head_timeout_seconds=0.1, tick_seconds=0.02)
+    limits = UpstreamLimits(max_connections=1, connect_timeout_seconds=2, response_timeout_seconds=0.1)
     async with Upstream(script) as upstream:
         app = proxy(upstream.url, limits)
         statuses = [(await ask(app, "POST")).status for _ in range(6)]
@@ -103,7 +105,7 @@ async def test_slots_come_back_after_every_kind_of_ending() -> None:
 
 async def test_an_idle_connection_is_closed_after_a_while() -> None:
     async with Upstream(always(OK)) as upstream:
-        app = proxy(upstream.url, ProxyLimits(keep_alive_seconds=0.05, tick_seconds=0.02))
+        app = proxy(upstream.url, UpstreamLimits(keep_alive_seconds=0.05))
         await ask(app)
         await upstream.wires[0].ended()
         await ask(app)
@@ -148,7 +150,7 @@ async def test_closing_turns_away_those_who_wait_for_a_connection() -> None:
         await wire.read_request()
         await wire.closed()
 
-    limits = ProxyLimits(max_connections=1, head_timeout_seconds=0.2, tick_seconds=0.02)
+    limits = UpstreamLimits(max_connections=1, response_timeout_seconds=0.2)
     async with Upstream(script) as upstream:
         app = proxy(upstream.url, limits)
         both = [asyncio.create_task(ask(app)) for _ in range(2)]
@@ -165,7 +167,7 @@ async def test_a_cancelled_request_gives_back_its_place() -> None:
                 await wire.play(OK)
 
     async with Upstream(script) as upstream:
-        app = proxy(upstream.url, ProxyLimits(max_connections=1))
+        app = proxy(upstream.url, UpstreamLimits(max_connections=1))
         holder = asyncio.create_task(ask(app, path="/hang"))
         await until(lambda: len(upstream.seen) == 1)
         waiting = [asyncio.create_task(ask(app)) for _ in range(3)]
@@ -181,7 +183,9 @@ async def test_a_cancelled_request_gives_back_its_place() -> None:
 async def test_what_is_granted_to_someone_who_has_just_gone_goes_to_the_next(granted: str) -> None:
     async with Upstream(always(OK)) as upstream:
         loop = asyncio.get_running_loop()
-        pool = Pool(parse_upstream(upstream.url), ProxyLimits(max_connections=1), Sweep(loop, tick_seconds=1), loop)
+        dialler = Dialler(parse_server(upstream.url), loop)
+        limits = UpstreamLimits(max_connections=1)
+        pool = Pool(dialler, Standing("a", loop.time, 3, 10), limits, Sweep(loop, tick_seconds=1), loop)
         first = await pool.connect()
         gone, waiting = (asyncio.create_task(pool.connect()) for _ in range(2))
         await asyncio.sleep(0)
@@ -227,7 +231,7 @@ async def test_no_task_outlives_its_exchange() -> None:
 
     async with Upstream(script) as upstream:
         before = len(asyncio.all_tasks())
-        app = proxy(upstream.url, ProxyLimits(tick_seconds=0.02))
+        app = proxy(upstream.url)
         for _ in range(3):
             got = await ask(app)
             assert (got.status, got.receives > 0) == (200, True)

@@ -5,14 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_auth.proxy.failures import RequestRefused
-from gateway_auth.proxy.request import CHUNKED, MAX_VISITS, NO_BODY, RequestHead, request_head
+from gateway_auth.proxy.request import CHUNKED, MAX_VISITS, NO_BODY, Addressee, RequestHead, request_head, without_body
 from tests.proxy.asgi_client import scope_of
+
+UPSTREAM = Addressee(b"upstream:9000")
 
 
 def head(
     *headers: tuple[str, str], method: str = "GET", path: str = "/", query: str = "", version: str = "1.1"
 ) -> RequestHead:
-    return request_head(scope_of(method, path, headers, query=query, version=version), "192.0.2.7", b"upstream:9000")
+    return request_head(scope_of(method, path, headers, query=query, version=version), "192.0.2.7", UPSTREAM)
 
 
 def fields(made: RequestHead) -> list[tuple[bytes, bytes]]:
@@ -112,13 +114,13 @@ def test_a_field_with_underscores_that_resembles_nothing_of_ours_passes() -> Non
 
 
 def test_without_a_client_address_nothing_is_said_about_it() -> None:
-    assert b"x-forwarded-for" not in request_head(scope_of(), None, b"u").data
+    assert b"x-forwarded-for" not in request_head(scope_of(), None, UPSTREAM).data
 
 
 def test_the_scheme_the_client_used_is_told() -> None:
     scope = scope_of()
     scope["scheme"] = "https"
-    assert b"x-forwarded-proto: https\r\n" in request_head(scope, None, b"u").data
+    assert b"x-forwarded-proto: https\r\n" in request_head(scope, None, UPSTREAM).data
 
 
 def test_http_1_0_without_host_gets_the_upstreams_name() -> None:
@@ -209,7 +211,7 @@ def test_line_breaks_and_nul_are_refused_wherever_they_hide(byte: str, place: st
         query=dirty if place == "query" else "",
     )
     with pytest.raises(RequestRefused):
-        request_head(scope, dirty if place == "client" else None, b"u")
+        request_head(scope, dirty if place == "client" else None, UPSTREAM)
 
 
 @pytest.mark.parametrize("path", ["", "x", "*", "http://other/", "/a b", "/a#b", "/\x7f", "/a\tb"])
@@ -281,3 +283,22 @@ def test_whatever_comes_in_one_well_formed_head_goes_out_or_none(
     assert made.data.split(b"\r\n", 1)[0].count(b" ") == 2
     assert names(made).count(b"host") == 1
     assert names(made).count(b"content-length") + names(made).count(b"transfer-encoding") <= 1
+
+
+def test_cookies_that_http_2_split_are_one_field_again() -> None:
+    crumbs = (("cookie", "a=1"), ("x-b", "2"), ("cookie", "c=3"))
+    made = head(("host", "api.test"), *crumbs, version="2")
+    assert [field for field in fields(made) if field[0] == b"cookie"] == [(b"cookie", b"a=1; c=3")]
+    assert names(head(("host", "api.test"), *crumbs)).count(b"cookie") == 2
+
+
+@pytest.mark.parametrize(("method", "framing"), [("GET", []), ("DELETE", []), ("POST", [(b"content-length", b"0")])])
+def test_a_request_over_http_2_that_turns_out_to_have_no_body_announces_none(
+    method: str, framing: list[tuple[bytes, bytes]]
+) -> None:
+    made = head(("host", "api.test"), ("x-a", "transfer-encoding: chunked"), method=method, version="2")
+    assert made.body_bytes == CHUNKED
+    rest = without_body(made)
+    assert fields(rest) == [*fields(made)[:-1], *framing]
+    assert rest.data.count(b"\r\n\r\n") == 1
+    assert (rest.body_bytes, rest.is_repeatable) == (NO_BODY, method != "POST")

@@ -2,8 +2,9 @@
 
 import pytest
 
+from gateway_auth.core.upstream import Server
 from gateway_auth.errors import ConfigError
-from gateway_auth.proxy import ProxyApp, Upstream, parse_upstream
+from gateway_auth.proxy import ProxyApp, parse_upstream
 from tests.proxy.asgi_client import Judged, ask, proxy, respond
 
 
@@ -20,42 +21,61 @@ from tests.proxy.asgi_client import Judged, ask, proxy, respond
     ],
 )
 def test_an_http_url_becomes_host_and_port(url: str, host: str, port: int, authority: str) -> None:
+    (server,) = parse_upstream(url).servers
+    assert (server, server.authority) == (Server(host, port), authority)
+
+
+@pytest.mark.parametrize(
+    ("url", "server", "authority"),
+    [
+        ("https://orders", Server("orders", 443, is_tls=True), "orders"),
+        ("https://orders:80", Server("orders", 80, is_tls=True), "orders:80"),
+        ("http://orders:443", Server("orders", 443), "orders:443"),
+        ("unix:/run/app.sock", Server(socket_path="/run/app.sock"), "localhost"),
+    ],
+)
+def test_tls_and_unix_sockets_have_addresses_too(url: str, server: Server, authority: str) -> None:
     upstream = parse_upstream(url)
-    assert (upstream, upstream.authority) == (Upstream(host, port), authority)
+    assert (upstream.servers, upstream.servers[0].authority, upstream.name) == ((server,), authority, url)
 
 
 @pytest.mark.parametrize(
     ("url", "advice"),
     [
-        ("https://orders", "TLS towards upstreams comes in a later version"),
-        ("ws://orders", "WebSocket towards upstreams comes in a later version"),
-        ("wss://orders", "comes in a later version"),
-        ("ftp://orders", "must begin with http://"),
-        ("orders:9000", "must begin with http://"),
-        ("127.0.0.1:9000", "must begin with http://"),
-        ("", "printable ASCII"),
-        ("http://", "needs a host name"),
-        ("http://:9000", "needs a host name"),
-        ("http://or ders", "printable ASCII"),
-        ("http://orders\r\n.evil", "printable ASCII"),
-        ("http://orders\t", "printable ASCII"),
-        ("http://ordérs", "printable ASCII"),
-        ("http://user:secret@orders", "user and password"),
-        ("http://@orders", "user and password"),
-        ("http://orders/api", "base path"),
-        ("http://orders//", "base path"),
-        ("http://orders?x=1", "query or fragment"),
-        ("http://orders?", "query or fragment"),
-        ("http://orders/#top", "query or fragment"),
-        ("http://orders:99999", "Port out of range"),
-        ("http://orders:0", "port 0"),
-        ("http://orders:http", "Port could not be cast"),
-        ("http://[::1", "Invalid IPv6 URL"),
-        ("http://[fe80::1%25eth0]", "not an IPv6 address"),
-        ("http://[v1.a]", "not an IPv6 address"),
-        ("http://-orders", "needs a host name"),
-        ("http://or%64ers", "needs a host name"),
-        ("http://a..b", "needs a host name"),
+        ("ws://orders", "not the address of an http or https server"),
+        ("ftp://orders", "not the address of an http or https server"),
+        ("orders:9000", "not the address"),
+        ("127.0.0.1:9000", "not the address"),
+        ("", "not the address"),
+        ("http://", "not the address"),
+        ("http://:9000", "not the address"),
+        ("http://or ders", "not the address"),
+        ("http://orders\r\n.evil", "not the address"),
+        ("http://orders\t", "not the address"),
+        ("http://ordérs", "not the address"),
+        ("http://user:secret@orders", "user name or password"),
+        ("http://@orders", "user name or password"),
+        ("http://orders/api", "end after the port"),
+        ("http://orders//", "end after the port"),
+        ("http://orders?x=1", "end after the port"),
+        ("http://orders?", "end after the port"),
+        ("http://orders/#top", "end after the port"),
+        ("http://orders:99999", "not the address"),
+        ("http://orders:0", "no usable host and port"),
+        ("http://orders:http", "not the address"),
+        ("http://[::1", "not the address"),
+        ("http://[fe80::1%25eth0]", "no usable host and port"),
+        ("http://[v1.a]", "not the address|no usable host and port"),
+        ("http://-orders", "no usable host and port"),
+        ("http://or%64ers", "no usable host and port"),
+        ("http://a..b", "no usable host and port"),
+        ("http://127.1", "no usable host and port"),
+        ("unix:run/app.sock", "absolute path"),
+        ("unix:", "absolute path"),
+        ("unix://run/app.sock", "absolute path"),
+        ("unix:/run/", "absolute path"),
+        ("unix:@app", "absolute path"),
+        ("unix:/" + "a" * 107, "longer than the path of a unix socket may be"),
     ],
 )
 def test_anything_else_is_refused_with_advice(url: str, advice: str) -> None:
@@ -65,7 +85,7 @@ def test_anything_else_is_refused_with_advice(url: str, advice: str) -> None:
 
 
 def test_a_password_is_not_repeated_in_the_refusal() -> None:
-    with pytest.raises(ValueError, match="user and password") as caught:
+    with pytest.raises(ValueError, match="user name or password") as caught:
         parse_upstream("http://user:hunter2@orders")
     assert "hunter2" not in str(caught.value)
 
@@ -75,7 +95,7 @@ async def test_without_any_upstream_the_answer_is_502() -> None:
     assert (answer.status, answer.body) == (502, b"upstream_unavailable req-1")
 
 
-async def test_an_upstream_url_that_slipped_past_the_configuration_is_answered_502() -> None:
+async def test_an_upstream_that_the_configuration_does_not_know_is_answered_502() -> None:
     answer = await ask(proxy(None), judged=Judged(upstream="https://orders"))
     assert answer.status == 502
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -107,8 +109,10 @@ def once(answer: bytes) -> Script:
 class Upstream:
     """Runs a script per connection; what a script leaves open is closed after it."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None, socket_path: Path | None = None) -> None:
         self._script = script
+        self._tls = tls
+        self._socket_path = socket_path
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.wires: list[Wire] = []
@@ -121,8 +125,13 @@ class Upstream:
         return [seen for wire in self.wires for seen in wire.seen]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, limit=1 << 20)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        if self._socket_path is not None:
+            self._server = await asyncio.start_unix_server(self._accepted, self._socket_path, limit=1 << 20)
+            self.url = f"unix:{self._socket_path}"
+            return self
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, limit=1 << 20, ssl=self._tls)
+        scheme = "http" if self._tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(

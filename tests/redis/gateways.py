@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from gateway_auth import GatewayAuth
 from gateway_auth.bootstrap import Gateway
 from gateway_auth.bootstrap.shared import Shared
@@ -54,12 +56,13 @@ async def running(
     *,
     timeout_seconds: float = 0.05,
     routes: list[dict[str, Any]] | None = None,
+    app: ASGIApp | None = None,
     **gateway: Any,
 ) -> AsyncIterator[Running]:
     """From the start to the end of the lifespan."""
     source = site.config(ROUTES if routes is None else routes, **gateway)
     source["redis"] = {"url": url, "key_prefix": prefix, "timeout_seconds": timeout_seconds}
     source["secrets"]["encryption_key"] = f"env:{ENCRYPTION_KEY}"
-    app = GatewayAuth(Echo(), config=source)
-    async with lifespan(app):
-        yield Running(app, await app._runtime.start(), site)
+    guarded = GatewayAuth(app or Echo(), config=source)
+    async with lifespan(guarded):
+        yield Running(guarded, await guarded._runtime.start(), site)

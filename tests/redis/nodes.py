@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -22,12 +23,14 @@ from tests.conformance.workers import PROGRAM
 from tests.conformance.world import World, make_world
 
 LIMIT = 50
+WIDE = 300
 FLUSH_SECONDS = 0.1
 
 ROUTES: list[dict[str, Any]] = [
     {"id": "counted", "path": "/counted", "access": "public", "limits": [{"rate": f"{LIMIT}/hour", "by": "address"}]},
     {"id": "strict", "path": "/strict", "access": "public",
      "limits": [{"rate": "1000/hour", "by": "address", "on_unavailable": "deny"}]},
+    {"id": "wide", "path": "/wide", "access": "public", "limits": [{"rate": f"{WIDE}/hour", "by": "address"}]},
     {"id": "keys", "path": "/keys"},
 ]  # fmt: skip
 
@@ -39,6 +42,7 @@ class Node:
     port: int
     config: Path
     log: Path
+    process: subprocess.Popen[bytes]
 
     def get(self, path: str, key: str | None = None, source: str = "127.0.0.1") -> Answer:
         with Connection(self.port, source) as connection:
@@ -62,17 +66,22 @@ class Deployment:
         self._stack = stack
         self._upstream = stack.enter_context(Upstream())
 
-    def node(self, redis: str, *, workers: int = 1) -> Node:
-        """One more, which reaches Redis at this URL."""
+    def node(self, redis: str, *, workers: int = 1, timeout_seconds: float = 0.05, **gateway: object) -> Node:
+        """One more, which reaches Redis at this URL. `gateway` are keys of that table."""
         port = free_port()
         name = f"node-{port}"
-        self.world.tables["redis"] = {"url": redis}
+        self.world.tables["redis"] = {"url": redis, "timeout_seconds": timeout_seconds}
+        self.world.tables["gateway"] = {"failed_auth": False, **gateway}
         config = self.world.write(name, port, free_port(), self._upstream.port)
         log = self.world.folder / f"{name}.log"
         command = [PROGRAM, "serve", "-c", str(config), "--workers", str(workers)]
         started = self._stack.enter_context(process(command, dict(os.environ), log))
         wait_until_ready(port, started, log)
-        return Node(port, config, log)
+        return Node(port, config, log, started)
+
+    def forwarded(self) -> list[bytes]:
+        """The targets of all requests that came to the upstream."""
+        return [record.target for record in self._upstream.records]
 
 
 @contextmanager

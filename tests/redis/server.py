@@ -60,23 +60,32 @@ def running_server(*options: str, for_cluster: bool = False) -> Iterator[int]:
 
 
 @contextmanager
-def running_cluster() -> Iterator[int]:
-    """Three masters with a third of the slots each; the port of one."""
+def running_cluster(*, with_replicas: bool = False, node_timeout_ms: int = 15_000) -> Iterator[int]:
+    """Three masters with a third of the slots each, and a replica of each if wanted; the port of one master."""
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms)]
+    options += ["--repl-diskless-sync-delay", "0"]  # else a replica waits five seconds for others
     with ExitStack() as stack:
-        ports = [stack.enter_context(running_server("--cluster-enabled", "yes", for_cluster=True)) for _ in range(3)]
+        count = 6 if with_replicas else 3
+        ports = [stack.enter_context(running_server(*options, for_cluster=True)) for _ in range(count)]
         nodes: list[Any] = [stack.enter_context(Redis(port=port)) for port in ports]
         for number, node in enumerate(nodes):
+            node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            for port in ports[:number]:  # each by hand: hearing of each other takes seconds
+                node.execute_command("CLUSTER", "MEET", "127.0.0.1", port)
+        for number, node in enumerate(nodes[:3]):
             first, last = SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1
             node.execute_command("CLUSTER", "ADDSLOTS", *range(first, last + 1))
-            node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", ports[number])
-        _until(lambda: all(_knows_all(node) for node in nodes))
+        _until(lambda: all(_knows(node, count) for node in nodes))
+        for master, replica in zip(nodes[:3], nodes[3:], strict=with_replicas):
+            replica.execute_command("CLUSTER", "REPLICATE", master.execute_command("CLUSTER", "MYID"))
+        _until(lambda: all(node.info("replication").get("master_link_status") == "up" for node in nodes[3:]))
+        _until(lambda: all(node.info("replication")["connected_slaves"] == 1 for node in nodes[:3] if nodes[3:]))
         yield ports[0]
 
 
-def _knows_all(node: Any) -> bool:
+def _knows(node: Any, count: int) -> bool:
     state = node.execute_command("CLUSTER INFO")
-    return bool(state["cluster_state"] == "ok" and state["cluster_known_nodes"] == "3")
+    return bool(state["cluster_state"] == "ok" and state["cluster_known_nodes"] == str(count))
 
 
 def _until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:

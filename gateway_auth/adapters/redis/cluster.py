@@ -23,20 +23,28 @@ class Cluster:
     """Sends each command to the node that has the slot of its key.
 
     Each node has a breaker of its own: one that is down takes its slots with it and no others. While one is, the map
-    is read again a few times a second, so that the replica that takes over is found.
+    is read again a few times a second, so that the replica that takes over is found: also where nobody asks any more,
+    as who sees that a node is left alone does not. `on_moved` is called whenever it was read so.
     """
 
     def __init__(
-        self, seeds: tuple[Endpoint, ...], make_node: Callable[[Endpoint], Node], timeout_seconds: float
+        self,
+        seeds: tuple[Endpoint, ...],
+        make_node: Callable[[Endpoint], Node],
+        timeout_seconds: float,
+        on_moved: Callable[[], None],
     ) -> None:
         self._seeds = seeds
         self._make_node = make_node
         self._timeout = timeout_seconds
+        self._on_moved = on_moved
         self._nodes: dict[Endpoint, Node] = {}
         self._slots: dict[int, Node] = {}
         self._refreshing: asyncio.Task[None] | None = None
+        self._seeking: asyncio.Task[None] | None = None
         self._refresh_at = float("-inf")
         self._closing: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def shard_of(self, key: bytes) -> int:
         """The slot: the commands of one script must stay in one."""
@@ -79,11 +87,18 @@ class Cluster:
         """The nodes known now."""
         return iter(self._nodes.values())
 
+    def seek(self) -> None:
+        """A node is left alone from now on: look who has its slots, until all that have some are asked again."""
+        if self._seeking is None and not self._is_closed:
+            self._seeking = asyncio.create_task(self._seek(), name="gateway-auth redis cluster search")
+
     async def close(self) -> None:
         """Close every node."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        self._is_closed = True
+        tasks = [task for task in (self._seeking, self._refreshing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(node.close() for node in self._nodes.values()), *self._closing)
 
     def _node_for(self, slot: int | None) -> Node:
@@ -135,6 +150,18 @@ class Cluster:
         if self._refreshing is None and now >= self._refresh_at:
             self._refresh_at = now + REFRESH_SECONDS * (0.8 + 0.4 * random.random())  # noqa: S311
             self._refreshing = asyncio.create_task(self._refresh(), name="gateway-auth redis cluster map")
+
+    async def _seek(self) -> None:
+        try:
+            while any(node.breaker.is_open for node in self._nodes.values()):
+                await asyncio.sleep(max(0.01, self._refresh_at - asyncio.get_running_loop().time()))
+                self._refresh_soon()
+                if self._refreshing is not None:
+                    await asyncio.wait((self._refreshing,))
+                # Each time: some slots may be served again while others are not.
+                self._on_moved()
+        finally:
+            self._seeking = None
 
     async def _refresh(self) -> None:
         try:

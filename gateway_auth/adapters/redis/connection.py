@@ -32,6 +32,7 @@ class Topology(Protocol):
     async def run(self, command: Command, key: bytes | None, seconds: float | None) -> Reply: ...
     async def dial(self) -> Link: ...
     def nodes(self) -> Iterable[Node]: ...
+    def seek(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -55,6 +56,9 @@ class Single:
 
     def nodes(self) -> Iterable[Node]:
         return (self._node,)
+
+    def seek(self) -> None:
+        """The node finds its server again by itself."""
 
     async def close(self) -> None:
         await self._node.close()
@@ -80,6 +84,10 @@ class RedisConnection:
         self.address = parse_address(url)
         self._settings = _settings(self.address, timeout_seconds)
         self._timeout = timeout_seconds
+        self.calls = 0
+        """Commands given, those of scripts among them."""
+        self._openings = 0
+        self._failures: Counter[str] = Counter()
         self._on_change = on_change
         self._monotonic = monotonic
         self._chance = chance
@@ -94,6 +102,7 @@ class RedisConnection:
     async def run_on(self, key: bytes | None, command: Command, *, seconds: float | None = None) -> Reply:
         """The reply to a command about `key`, and others of its shard."""
         self._check_loop()
+        self.calls += 1
         return await self._topology.run(command, key, seconds)
 
     async def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
@@ -121,11 +130,11 @@ class RedisConnection:
 
     def failures(self) -> Counter[str]:
         """How many commands and probes failed, by kind."""
-        return sum((node.counts for node in self._topology.nodes()), Counter[str]())
+        return Counter(self._failures)
 
     def openings(self) -> int:
         """How often a breaker opened."""
-        return sum(node.breaker.openings for node in self._topology.nodes())
+        return self._openings
 
     async def close(self) -> None:
         """Close for good. Commands under way fail."""
@@ -145,7 +154,7 @@ class RedisConnection:
         address, settings = self.address, self._settings
         match address.mode:
             case "cluster":
-                return Cluster(address.endpoints, self._node_at, self._timeout)
+                return Cluster(address.endpoints, self._node_at, self._timeout, lambda: self._tell(False))
             case "sentinel":
                 dial = SentinelDial(address.endpoints, address.service, settings)
                 return Single(self._node(f"master {address.service}", dial))
@@ -154,12 +163,23 @@ class RedisConnection:
             case _:
                 assert_never(address.mode)
 
+    def _changed(self, is_open: bool) -> None:
+        self._openings += is_open
+        if is_open:
+            self._topology.seek()
+        self._tell(is_open)
+
+    def _tell(self, is_open: bool) -> None:
+        if self._on_change is not None:
+            self._on_change(is_open)
+
     def _node_at(self, endpoint: Endpoint) -> Node:
         return self._node(str(endpoint), lambda: Link.open(endpoint, self._settings))
 
     def _node(self, name: str, dial: Callable[[], Awaitable[Link]]) -> Node:
-        breaker = Breaker(name, self._monotonic, self._chance, self._on_change)
+        breaker = Breaker(name, self._monotonic, self._chance, self._changed)
         node = Node(name, dial, self._timeout, breaker)
+        node.counts = self._failures  # of all: what is told only grows, while nodes of a cluster come and go
         if self.address.mode == "cluster":
             node.mute |= {"moved"}  # that is how a cluster speaks
         return node

@@ -27,7 +27,7 @@ async def eviction_warning(redis: Redis, key: bytes) -> str | None:
         if error.kind not in ("noperm", "error"):
             raise
         return "may not be asked whether it evicts counters (INFO); see that its maxmemory-policy is noeviction"
-    fields = _fields(reply)
+    fields = fields_of(reply)
     policy = fields.get("maxmemory_policy") or KEEPS_ALL
     if policy == KEEPS_ALL:
         return None
@@ -38,7 +38,8 @@ async def eviction_warning(redis: Redis, key: bytes) -> str | None:
     )
 
 
-def _fields(reply: Reply) -> dict[str, str]:
+def fields_of(reply: Reply) -> dict[str, str]:
+    """The fields of an answer to INFO; none of anything else."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else ""
     pairs = (line.partition(":") for line in text.splitlines())
     return {name: value.strip() for name, _, value in pairs}

@@ -5,8 +5,8 @@ The counting itself is done by `windows.lua` and `limits.lua`. Connections, time
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.msgpack import Encoder
@@ -19,6 +19,8 @@ from gateway_auth.core.memo import Memo
 from gateway_auth.core.rates import LONGEST_MONTH_SECONDS
 from gateway_auth.errors import RedisUnavailable
 
+MAX_NAMES = 8192
+"""Names of windows remembered: a digest for each would be a tenth of what an exact limit costs."""
 MAX_BATCH = 64
 """How many windows one call touches at most, as Redis does nothing else meanwhile: well below a millisecond."""
 
@@ -51,6 +53,7 @@ class RedisLimitStore:
         self._script = load("windows.lua", "limits.lua")
         self._head = f"{key_prefix}:{{{key_prefix}:limits}}:".encode()
         self._families: Memo[LimitSet, list[str]] = Memo(_families_of)
+        self._names: Memo[tuple[str, str | int], bytes] = Memo(self._name, MAX_NAMES)
         self._terms: Memo[LimitSet, list[Terms]] = Memo(_terms_of)
         self._encoder = Encoder()
         self._batcher: Batcher[Check, LimitOutcome] = Batcher(self._take_together, _size_of, MAX_BATCH)
@@ -58,12 +61,14 @@ class RedisLimitStore:
     def take_now(self, _limits: LimitSet, _partitions: Sequence[str | int]) -> None:
         """Never known without waiting."""
 
-    async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]:
         """All limits or none, together with whoever else waits."""
-        head = self._head
-        families = self._families[limits]
-        keys = [head + window_name(family, of) for family, of in zip(families, partitions, strict=True)]
-        return await self._batcher.put(Check(limits, keys))
+        families, names = self._families[limits], self._names
+        keys = [names[window] for window in zip(families, partitions, strict=True)]
+        return self._batcher.put(Check(limits, keys))
+
+    def _name(self, window: tuple[str, str | int]) -> bytes:
+        return self._head + window_name(*window)
 
     @property
     def place(self) -> bytes:

@@ -13,9 +13,8 @@ from gateway_auth.core.audit import AuditFilter, AuditHead, AuditRecord, AuditSt
 from gateway_auth.errors import StoreUnavailable
 
 COLUMNS = [audit.c[name] for name in (*AuditRecord.__struct_fields__, "hash")]
-STANDING = select(head.c.audit_seq, head.c.audit_hash, select(func.max(audit.c.seq)).scalar_subquery()).where(
-    head.c.id == 1
-)
+LAST = select(func.max(audit.c.seq))
+STANDING = select(head.c.audit_seq, head.c.audit_hash, LAST.scalar_subquery()).where(head.c.id == 1)
 
 
 class SqlAudit:
@@ -28,25 +27,34 @@ class SqlAudit:
         """Both in one statement: writers go on meanwhile."""
         seq, digest, last = (await self._guarded.run(STANDING)).one()
         if not isinstance(seq, int) or not isinstance(digest, bytes):
-            raise StoreUnavailable("the store has no numbers in its head; restore it from a backup")
+            raise StoreUnavailable("the store does not say where it stands; restore it from a backup")
         return AuditStanding(AuditHead(seq, digest), last if isinstance(last, int) else 0)
 
     async def page(self, chosen: AuditFilter, *, limit: int, after: int = 0) -> Sequence[SealedRecord]:
         """Those wanted after a `seq`, oldest first."""
-        query = wanted(chosen).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
-        return await self._read(query)
+        return await self._read(chosen_after(chosen, limit=limit, after=after))
 
     async def last(self, chosen: AuditFilter, *, limit: int, before: int | None = None) -> Sequence[SealedRecord]:
         """Those wanted before a `seq`, newest first."""
-        query = wanted(chosen).order_by(audit.c.seq.desc()).limit(limit)
-        return await self._read(query if before is None else query.where(audit.c.seq < before))
+        return await self._read(chosen_before(chosen, limit=limit, before=before))
 
     async def _read(self, query: Executable) -> list[SealedRecord]:
         rows: Sequence[Row] = (await self._guarded.run(query)).all()
         return [sealed_in(row) for row in rows]
 
 
-def wanted(chosen: AuditFilter) -> Select[*tuple[object, ...]]:
+def chosen_after(chosen: AuditFilter, *, limit: int, after: int) -> Select[*tuple[object, ...]]:
+    """A page, oldest first."""
+    return _wanted(chosen).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+
+
+def chosen_before(chosen: AuditFilter, *, limit: int, before: int | None) -> Select[*tuple[object, ...]]:
+    """A page, newest first."""
+    query = _wanted(chosen).order_by(audit.c.seq.desc()).limit(limit)
+    return query if before is None else query.where(audit.c.seq < before)
+
+
+def _wanted(chosen: AuditFilter) -> Select[*tuple[object, ...]]:
     """The records that meet all that is given."""
     query: Select[*tuple[object, ...]] = select(*COLUMNS)
     if chosen.since is not None:

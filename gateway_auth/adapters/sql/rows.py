@@ -74,5 +74,4 @@ def audit_row(sealed: SealedRecord) -> dict[str, Column]:
 
 def sealed_in(row: Row) -> SealedRecord:
     """The audit record in a row of its table. Of any content: whether it is genuine the chain says."""
-    *fields, digest = row
-    return SealedRecord(AuditRecord(*fields), digest)  # type: ignore[arg-type]  # hashed as they are, of whatever type
+    return SealedRecord(AuditRecord(*row[:-1]), row[-1])  # type: ignore[arg-type]  # of whatever type, hashed as it is

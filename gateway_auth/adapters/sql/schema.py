@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0005", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0007", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -103,6 +103,7 @@ keys = Table(
     Column("metadata", Text, nullable=False),
     Column("family", String(64)),
     Index("keys_of_app", "app_id", "id"),
+    Index("keys_by_pepper", "pepper_id", "status"),
 )
 
 changes = Table(
@@ -149,6 +150,29 @@ usage = Table(
     Index("usage_by_time", "at"),
 )
 
+webhook_cursors = Table(
+    "webhook_cursors",
+    metadata,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the last audit record that events were made of
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(200, collation="C").with_variant(String(200), "sqlite"), primary_key=True),
+    Column("webhook_id", String(64), nullable=False),
+    Column("event_id", String(128), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("last_error", Text),
+    Index("deliveries_due", "status", "next_at"),
+)
+
 revocations = Table(
     "revocations",
     metadata,
@@ -161,6 +185,17 @@ revocations = Table(
     Column("expires_at", Double, nullable=False),
     Index("revocations_by_revision", "revision"),
     Index("revocations_by_end", "expires_at"),
+)
+
+imported_keys = Table(
+    "imported_keys",
+    metadata,
+    Column("key_id", _ID, ForeignKey("keys.id", name="imported_key", ondelete="CASCADE"), primary_key=True),
+    Column("lookup", LargeBinary, nullable=False),
+    Column("pepper_id", String(64), nullable=False),
+    Column("hash_kind", String(16)),
+    Column("hash", Text, nullable=False),
+    Index("imported_keys_by_lookup", "lookup", unique=True),
 )
 
 admins = Table(

@@ -6,13 +6,13 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 
 import aiosqlite
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Executable, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -44,6 +44,8 @@ _ADVICE = {
 class SqliteDriver:
     """A store in one file. Writers of all processes take turns; readers see the last commit, unhindered."""
 
+    announcement: Executable | None = None
+
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self._held: list[AsyncConnection] = []
@@ -53,6 +55,7 @@ class SqliteDriver:
         # One writer: those of this process queue for its connection, where waiting can be cancelled, not in SQLite.
         self.engine = self._make_engine(READERS + 1)
         self.looking_engine = self._make_engine(LOOKERS).execution_options(**{READ_ONLY: True})
+        self.dumping_engine = self.looking_engine
 
     def _make_engine(self, connections: int) -> AsyncEngine:
         engine = create_async_engine(
@@ -105,6 +108,9 @@ class SqliteDriver:
         """The file and what is wrong with it."""
         original = driver_error(error)
         return f"the store {self._path} {explain_common(error) or _explain(original, self._path)}"
+
+    def listener(self, _on_nudge: Callable[[], object]) -> None:
+        """A file tells nobody that it has changed."""
 
     async def close(self) -> None:
         """Close every connection; the last of all processes folds the write-ahead log into the file."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, true, update
 
 from gateway_auth.adapters.sql.rows import Row
 from gateway_auth.adapters.sql.schema import apps, changes, head, keys, revocations
@@ -21,12 +21,19 @@ READ_KEY = (
     .where(head.c.id == 1)
 )
 READ_REVISION = select(head.c.revision).where(head.c.id == 1)
-READ_CHANGES = (
-    select(head.c.revision, head.c.pruned, changes.c.revision, changes.c.kind, changes.c.object_id)
-    .select_from(head.outerjoin(changes, changes.c.revision > bindparam("after")))
-    .where(head.c.id == 1)
+# Bounded before it is joined: a reader far behind must not have the database sort all that it missed, each time.
+_NEXT = (
+    select(changes.c.revision, changes.c.kind, changes.c.object_id)
+    .where(changes.c.revision > bindparam("after"))
     .order_by(changes.c.revision)
     .limit(MAX_BATCH)
+    .subquery("next")
+)
+READ_CHANGES = (
+    select(head.c.revision, head.c.pruned, _NEXT)
+    .select_from(head.outerjoin(_NEXT, true()))
+    .where(head.c.id == 1)
+    .order_by(_NEXT.c.revision)
 )
 READ_REVOCATIONS = (
     select(head.c.revision, *(revocations.c[name] for name in Revocation.__struct_fields__))

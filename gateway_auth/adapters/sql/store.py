@@ -6,19 +6,19 @@ Which database it is stands in `address`; whether it may be used, `opening` deci
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway_auth.adapters.sql.address import driver_for
-from gateway_auth.adapters.sql.driver import Query
+from gateway_auth.adapters.sql.driver import Listener, Query
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.opening import open_schema, upgrade_schema
 from gateway_auth.adapters.sql.rows import Row, from_row, split_reading
-from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head
+from gateway_auth.adapters.sql.schema import CURRENT_SCHEMA, Schema, changes, head, keys
 from gateway_auth.adapters.sql.statements import (
     MAX_BATCH,
     READ_CHANGES,
@@ -31,6 +31,7 @@ from gateway_auth.adapters.sql.statements import (
 )
 from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
 from gateway_auth.adapters.sql.usage import add_usage, prune_usage, usage_sums
+from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
@@ -49,12 +50,12 @@ class SqlStore:
     """
 
     def __init__(self, url: str, *, schema: Schema = CURRENT_SCHEMA) -> None:
-        self._url = url
         self._schema = schema
         self._driver = driver_for(url)
         self._is_open = False
         self._is_closed = False
         self._opening: asyncio.Task[None] | None = None
+        self._listener: Listener | None = None
 
     # -- judging ------------------------------------------------------------
 
@@ -93,6 +94,22 @@ class SqlStore:
             found = tuple(from_row(Revocation, row[1:]) for row in rows if row[1] is not None)
         return RevocationReading(number_in(rows[0][0]), found)
 
+    async def find_imported(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """The imported keys found by any of the digests."""
+        async with self.reading() as snapshot:
+            return await snapshot.imported.find(lookups)
+
+    async def upgrade_imported(self, upgrade: Upgrade) -> None:
+        """Nothing people see changes, so nobody is told of it."""
+        async with self.transaction() as transaction:
+            await transaction.imported.upgrade(upgrade)
+
+    def listen(self, on_nudge: Callable[[], object]) -> None:
+        """Call `on_nudge`, until the store is closed, when somebody may have changed something; where that is told."""
+        self._listener = self._driver.listener(on_nudge)
+        if self._listener is not None:
+            self._listener.start()
+
     # -- management ---------------------------------------------------------
 
     @asynccontextmanager
@@ -105,21 +122,37 @@ class SqlStore:
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
         """Waits for other writers, at most `driver.LOCK_TIMEOUT_SECONDS`."""
         async with self._connection(self._driver.engine) as connection:
-            transaction = await SqlTransaction.begin(connection, self._driver.explain)
+            transaction = await SqlTransaction.begin(connection, self._driver.explain, self._driver.announcement)
             yield transaction
             await transaction.commit()
 
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Guarded]:
+        """For adapters of other tables: reads, in one snapshot, that wait for nobody."""
+        async with self._connection(self._driver.looking_engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    @asynccontextmanager
+    async def dumping(self) -> AsyncIterator[Guarded]:
+        """A connection that reads one moment, however long it takes."""
+        async with self._connection(self._driver.dumping_engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Guarded]:
+        """For adapters of other tables: a transaction that takes no turn at the head, and no effect without commit."""
+        async with self._connection(self._driver.engine) as connection:
+            yield Guarded(connection, self._driver.explain)
+
     async def add_usage(self, batch: UsageBatch) -> None:
         """Add what a worker counted. Takes no turn among the writers of PostgreSQL, one among those of SQLite."""
-        async with self._connection(self._driver.engine) as connection:
-            guarded = Guarded(connection, self._driver.explain)
+        async with self.writing() as guarded:
             await add_usage(guarded, batch)
             await guarded.commit()
 
     async def replace_digests(self, digests: Sequence[NewDigest]) -> None:
         """Put digests under another pepper in place of those that are still what they were."""
-        async with self._connection(self._driver.engine) as connection:
-            guarded = Guarded(connection, self._driver.explain)
+        async with self.writing() as guarded:
             await guarded.run(
                 REPLACE_DIGEST,
                 [
@@ -129,15 +162,20 @@ class SqlStore:
             )
             await guarded.commit()
 
+    async def count_unverifiable(self, pepper_ids: frozenset[str], *, at_most: int) -> int:
+        """How many keys that are not revoked have a digest of another pepper; counting ends at `at_most`."""
+        chosen = select(keys.c.id).where(keys.c.pepper_id.not_in(pepper_ids), keys.c.status != "revoked")
+        async with self.looking() as guarded:
+            return len((await guarded.run(chosen.limit(at_most))).all())
+
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """How much keys were used, oldest first."""
-        async with self._connection(self._driver.looking_engine) as connection:
-            return await usage_sums(Guarded(connection, self._driver.explain), question)
+        async with self.looking() as guarded:
+            return await usage_sums(guarded, question)
 
     async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
-        async with self._connection(self._driver.engine) as connection:
-            guarded = Guarded(connection, self._driver.explain)
+        async with self.writing() as guarded:
             # One at a time: what two sum up at once would be counted twice.
             await guarded.run(select(head.c.id).with_for_update())
             await prune_usage(guarded, minutes_before=minutes_before, all_before=all_before)
@@ -188,6 +226,8 @@ class SqlStore:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
+        if self._listener is not None:
+            await self._listener.close()
         with translated(self._driver.explain):
             await self._driver.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    Select,
     and_,
     delete,
     func,
@@ -22,13 +23,14 @@ from gateway_auth.adapters.sql.admins import SqlAdmins, SqlCreations
 from gateway_auth.adapters.sql.audit import SqlAudit
 from gateway_auth.adapters.sql.failures import Explain
 from gateway_auth.adapters.sql.guarded import Guarded, Parameters
+from gateway_auth.adapters.sql.head import read_head
+from gateway_auth.adapters.sql.imported import SqlImported
 from gateway_auth.adapters.sql.records import SqlRecords
 from gateway_auth.adapters.sql.rows import Column, audit_row, change_row, to_row
 from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
-from gateway_auth.errors import StoreUnavailable
 
 _HEAD = schema.head
 _LOCKED_HEAD = select(_HEAD.c.revision, _HEAD.c.audit_seq, _HEAD.c.audit_hash).where(_HEAD.c.id == 1).with_for_update()
@@ -39,9 +41,7 @@ class SqlApps(SqlRecords[AppRecord]):
 
     async def page(self, *, limit: int, after: str = "", owner: str | None = None) -> Sequence[AppRecord]:
         """Apps in order of id, of one owner or of all."""
-        table = schema.apps
-        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-        return await self.select(query if owner is None else query.where(table.c.owner == owner))
+        return await self.select(app_page(limit=limit, after=after, owner=owner))
 
 
 class SqlKeys(SqlRecords[KeyRecord]):
@@ -51,13 +51,7 @@ class SqlKeys(SqlRecords[KeyRecord]):
         self, *, limit: int, after: str = "", app_id: str | None = None, owner: str | None = None
     ) -> Sequence[KeyRecord]:
         """Keys in order of id, of one app or owner or of all."""
-        table = schema.keys
-        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-        if app_id is not None:
-            query = query.where(table.c.app_id == app_id)
-        if owner is not None:
-            query = query.where(table.c.app_id.in_(select(schema.apps.c.id).where(schema.apps.c.owner == owner)))
-        return await self.select(query)
+        return await self.select(key_page(limit=limit, after=after, app_id=app_id, owner=owner))
 
     async def count_active(self, app_id: str, *, now: float, at_most: int) -> int:
         """Those of the app that go on working; counting ends at `at_most`."""
@@ -117,6 +111,7 @@ class SqlSnapshot:
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.admins = SqlAdmins(AdminRecord, schema.admins, guarded)
         self.audit = SqlAudit(guarded)
+        self.imported = SqlImported(guarded)
 
 
 class SqlTransaction:
@@ -132,6 +127,7 @@ class SqlTransaction:
         self.apps = SqlApps(AppRecord, schema.apps, guarded)
         self.keys = SqlKeys(KeyRecord, schema.keys, guarded)
         self.revocations = SqlRevocations(guarded)
+        self.imported = SqlImported(guarded)
         self.admins = SqlAdmins(AdminRecord, schema.admins, guarded)
         self.creations = SqlCreations(guarded)
 
@@ -141,10 +137,8 @@ class SqlTransaction:
     ) -> SqlTransaction:
         """Waits for its turn: from here to the end this is the only writer."""
         guarded = Guarded(connection, explain)
-        revision, seq, digest = (await guarded.run(_LOCKED_HEAD)).one()
-        if not isinstance(revision, int) or not isinstance(seq, int) or not isinstance(digest, bytes):
-            raise StoreUnavailable("the store has no numbers in its head; restore it from a backup")
-        return cls(guarded, revision, AuditHead(seq, digest), announce)
+        found = await read_head(guarded, is_locked=True)
+        return cls(guarded, found.revision, found.audit, announce)
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
@@ -171,3 +165,21 @@ class SqlTransaction:
             moved: Parameters = {"revision": self._revision, "audit_seq": head.seq, "audit_hash": head.hash}
             await self._guarded.run(update(_HEAD).where(_HEAD.c.id == 1), moved)
         await self._guarded.commit()
+
+
+def app_page(*, limit: int, after: str, owner: str | None = None) -> Select[*tuple[object, ...]]:
+    """A page of apps in order of id, of one owner or of all."""
+    table = schema.apps
+    query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    return query if owner is None else query.where(table.c.owner == owner)
+
+
+def key_page(*, limit: int, after: str, app_id: str | None, owner: str | None = None) -> Select[*tuple[object, ...]]:
+    """A page of keys in order of id, of one app or owner or of all."""
+    table = schema.keys
+    query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    if app_id is not None:
+        query = query.where(table.c.app_id == app_id)
+    if owner is not None:
+        query = query.where(table.c.app_id.in_(select(schema.apps.c.id).where(schema.apps.c.owner == owner)))
+    return query

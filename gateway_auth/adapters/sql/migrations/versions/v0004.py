@@ -8,8 +8,9 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add a column and a table; a key without a family is the first of its own."""
+    """Add a column, an index and a table; a key without a family is the first of its own."""
     op.add_column("keys", sa.Column("family", sa.String(64)))
+    op.create_index("keys_by_pepper", "keys", ["pepper_id", "status"])
     op.create_table(
         "usage",
         sa.Column("key_id", sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql"), primary_key=True),

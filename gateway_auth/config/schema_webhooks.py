@@ -1,0 +1,21 @@
+"""What operators write about webhooks."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gateway_auth.config.schema_routes import Table
+from gateway_auth.config.values import EventPattern, Name, Reference, WebAddress
+
+
+class WebhookTable(Table):
+    """Somebody who is told of what happens, by signed HTTP requests (Standard Webhooks)."""
+
+    id: Name = Field(description="Its name in logs and messages.", examples=["ops"])
+    url: WebAddress = Field(description="Where events are posted to.", examples=["https://hooks.example.com/gateway"])
+    secret: Reference = Field(
+        description="What events are signed with, `whsec_` and base64, as a reference.", examples=["env:WEBHOOK_SECRET"]
+    )
+    events: list[EventPattern] = Field(
+        default=["*"], min_length=1, description="Which events: by name, `key.*`, or `*` for all.", examples=[["key.*"]]
+    )
