@@ -19,11 +19,12 @@ from gateway_auth.admin.problems import Refusal, problem_response, refusal_of
 from gateway_auth.core.actor import Actor
 from gateway_auth.core.network import Address, format_address, parse_peer
 from gateway_auth.errors import Forbidden, GatewayAuthError, StoreError
-from gateway_auth.lifecycle.admission import Refused
+from gateway_auth.lifecycle.admission import MAX_NOTED, Refused
 from gateway_auth.lifecycle.conditions import Expected
 from gateway_auth.lifecycle.desk import Desk
 from gateway_auth.lifecycle.input import is_id
 from gateway_auth.lifecycle.once import Once
+from gateway_auth.lifecycle.sampling import PerMinute
 
 LONGEST_ID = 20
 
@@ -43,6 +44,7 @@ class OperationEndpoint:
     def __init__(self, operation: Operation, plane: AdminPlane) -> None:
         self._operation = operation
         self._plane = plane
+        self._denials = PerMinute(MAX_NOTED, plane.tools.clock)
 
     async def __call__(self, request: Request) -> Response:
         """The answer, or the problem."""
@@ -74,7 +76,8 @@ class OperationEndpoint:
         except Forbidden:
             # Whatever is longer than an id may be a secret, and the audit is for good.
             known = object_id if len(object_id) <= LONGEST_ID and is_id(object_id) else ""
-            await Desk(self._plane.tools, caller.actor).note_denied(operation.action, known)
+            if self._denials.may():
+                await Desk(self._plane.tools, caller.actor).note_denied(operation.action, known)
             raise
         return _response(answered, operation.status)
 

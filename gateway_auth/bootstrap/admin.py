@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
+from gateway_auth.bootstrap.management import ManagedRegistry
 from gateway_auth.bootstrap.shared import is_redis_there, tell_of_change
 from gateway_auth.config import Configuration
 from gateway_auth.core.audit import AuditHead
@@ -48,11 +49,11 @@ class AdminParts:
         self._health: asyncio.Future[Mapping[str, str]] | None = None
         self._looked_at = 0.0
         self.store = SqlStore(configuration.store_url)
-        rules = configuration.rules
+        rules, clock = configuration.rules, SystemClock()
         self.tools = Tools(
-            registry=TellingRegistry(self.store, self._tell),
+            registry=TellingRegistry(ManagedRegistry(self.store, configuration, clock), self._tell),
             usage=self.store,
-            clock=SystemClock(),
+            clock=clock,
             random=SystemRandom(),
             key_format=rules.key_format,
             peppers=configuration.peppers,

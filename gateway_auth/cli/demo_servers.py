@@ -14,6 +14,8 @@ from granian.server.embed import Server
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.logs import log_settings
+from gateway_auth.cli.server import connections_per_worker
+from gateway_auth.cli.sockets import BACKLOG
 from gateway_auth.cli.workers import HTTP1
 
 START_SECONDS = 15.0
@@ -30,18 +32,21 @@ def stop_signal() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
+async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1", level: str = "warning") -> AsyncIterator[None]:
     """`app` answers there inside, and has stopped afterwards. Raises CommandFailed where it does not start."""
     server = Server(
         app,
         address=address,
         port=port,
         interface=Interfaces.ASGI,
+        backlog=BACKLOG,
+        # Granian counts connections by it, idle ones too: a few slow clients must not keep all others out.
+        backpressure=connections_per_worker(),
         http1_settings=HTTP1,
         http=HTTPModes.http1,
         # Below errors, Granian would tell of its own starting and stopping between the lines of the tour.
         log_level=LogLevels.error,
-        log_dictconfig=log_settings("warning"),
+        log_dictconfig=log_settings(level),
         log_access=False,
     )
     task = asyncio.create_task(server.serve())

@@ -14,6 +14,7 @@ from gateway_auth.core.actor import Actor
 from gateway_auth.core.admins import AdminRecord, parse_admin_id
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.lifecycle.events import denied_event
+from gateway_auth.lifecycle.sampling import PerMinute
 from gateway_auth.ports import Clock, Registry
 
 NOBODY = bytes(32)
@@ -35,8 +36,7 @@ class Admission:
         self._registry = registry
         self._peppers = peppers
         self._clock = clock
-        self._minute = 0
-        self._noted = 0
+        self._notes = PerMinute(MAX_NOTED, clock)
 
     async def admit(self, presented: bytes, *, request_id: str, address: str | None) -> Actor | Refused:
         """The admin who acts, from this address."""
@@ -59,12 +59,8 @@ class Admission:
 
     async def note_refused(self, refused: Refused, *, request_id: str, address: str | None) -> None:
         """Put into the audit that a token of an admin there is was refused; at most so many a minute."""
-        minute = int(self._clock.now() // 60)
-        if minute != self._minute:
-            self._minute, self._noted = minute, 0
-        if refused.admin_id is None or self._noted >= MAX_NOTED:
+        if refused.admin_id is None or not self._notes.may():
             return
-        self._noted += 1
         actor = Actor(kind="system", name="admin plane", request_id=request_id, address=address)
         async with self._registry.transaction() as transaction:
             await transaction.witness(denied_event(self._clock.now(), actor, "admin.authenticate", refused.admin_id))

@@ -61,10 +61,10 @@ class AdminServer:
 
 
 @contextmanager
-def administering(directory: Path, *arguments: str) -> Iterator[AdminServer]:
+def administering(directory: Path, host: str = "127.0.0.1") -> Iterator[AdminServer]:
     """Start it on a free port in `directory`, wait until it answers, and leave no process behind."""
     port, log = free_port(), directory.parent / "admin.log"
-    words = command("admin", "--listen", f"127.0.0.1:{port}", *arguments)
+    words = command("admin", "--listen", f"{host}:{port}")
     with log.open("wb") as stderr:
         process = subprocess.Popen(words, cwd=directory, env=environment(), stdout=subprocess.DEVNULL, stderr=stderr)
     server = AdminServer(process, port, log)

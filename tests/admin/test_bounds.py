@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway_auth.core.keys import AppRecord
+from gateway_auth.lifecycle.admission import MAX_NOTED
 from gateway_auth.lifecycle.create_key import CreatedKey
 from gateway_auth.lifecycle.key_fields import KeyFields
 from tests.admin.world import SHELL, AdminWorld, code
@@ -111,6 +112,22 @@ async def test_what_a_developer_does_not_see_is_as_if_it_were_not_there(world: A
     for question in ({"key_id": key.record.id}, {"app_id": foreign.id}):
         assert (await world.ask("GET", "/api/v1/usage", role="developer", params=question)).status_code == 404
     assert (await world.ask("GET", "/api/v1/usage", role="developer", params={"app_id": own.id})).json() == []
+
+
+async def test_who_asks_for_the_forbidden_over_and_over_does_not_fill_the_audit(world: AdminWorld) -> None:
+    before = len(world.memory.audit)
+    for _ in range(MAX_NOTED + 5):
+        assert (await world.ask("GET", "/api/v1/audit", role="developer")).status_code == 403
+    assert len(world.memory.audit) - before == MAX_NOTED
+    counted = (await world.ask("GET", "/metrics", role=None)).text
+    assert f'operation="list_audit",status="403"}} {MAX_NOTED + 5}' in counted
+
+
+async def test_a_secret_in_the_place_of_an_id_is_in_no_audit(world: AdminWorld, own: AppRecord) -> None:
+    key = await world.a_key(own)
+    for text in (key.text, key.text[:40], world.tokens["admin"]):
+        assert (await world.ask("POST", f"{KEYS}/{text}/disable", role="auditor")).status_code == 403
+    assert {event.object_id for event in world.memory.audit if event.outcome == "denied"} == {""}
 
 
 async def test_a_key_is_not_moved_in_by_creating_it_in_a_foreign_app(world: AdminWorld) -> None:
