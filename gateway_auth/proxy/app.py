@@ -143,14 +143,23 @@ class ProxyApp:
             )
             await websocket.run(balancer, handshake)
         except ExchangeFailed as failure:
-            if isinstance(failure, HandshakeRefused) and failure.is_answer:
-                await _relay(failure, refusing(scope, send))
-            else:
-                await self._answer(failure, judged.request_id, refusing(scope, send), has_begun=False)
+            try:
+                await self._refuse(failure, judged.request_id, refusing(scope, send))
+            except (OSError, RuntimeError):
+                # Granian tells of a client that left during the handshake only by this.
+                logger.debug("request %s: nobody is there to answer", judged.request_id, exc_info=True)
         except ClientLeft:
             return
         finally:
             self._websockets.discard(websocket)
+
+    async def _refuse(self, failure: ExchangeFailed, request_id: str, send: Send) -> None:
+        """The upstream's answer to a handshake it refuses is the client's; all other failures are answered by us."""
+        if not isinstance(failure, HandshakeRefused) or not failure.is_answer:
+            await self._answer(failure, request_id, send, has_begun=False)
+            return
+        await send({"type": "http.response.start", "status": failure.status, "headers": passable(failure.fields)})
+        await send({"type": "http.response.body", "body": failure.body})
 
     async def _answer(
         self, failure: ExchangeFailed | BodyBrokenOff, request_id: str, send: Send, *, has_begun: bool
@@ -215,10 +224,3 @@ class ProxyApp:
                 await self.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-async def _relay(refused: HandshakeRefused, send: Send) -> None:
-    """The upstream's answer to a handshake it refuses is the client's."""
-    headers = passable(refused.fields)
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": refused.body})
