@@ -36,8 +36,8 @@ def guarded() -> GatewayAuth:
 
 def proxy() -> ASGIApp:
     """The standalone proxy, as `gateway-auth serve` builds it."""
-    from gateway_auth.cli.composition import build_app
     from gateway_auth.config import load
+    from gateway_auth.server.composition import build_app
 
     return build_app(load(_config()))
 

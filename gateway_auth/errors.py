@@ -16,6 +16,7 @@ GatewayAuthError
 │   ├── InvalidInput       a field has an unusable value
 │   └── HandoverFailed     a new key did not reach whatever hands it out
 ├── BodyTooLarge           a request body passed the configured cap while it was read
+├── CannotServe            a server cannot be started, or not where it was told to listen
 └── MiddlewareMissing      `requires` was reached by a request that GatewayAuth never judged
 """
 
@@ -116,6 +117,10 @@ class HandoverFailed(LifecycleError):
 
 class BodyTooLarge(GatewayAuthError):
     """A request body passed `gateway.max_body_bytes` while it was read."""
+
+
+class CannotServe(GatewayAuthError):
+    """A server cannot be started, or not where it was told to listen. The text is one line that says what to do."""
 
 
 class MiddlewareMissing(GatewayAuthError):

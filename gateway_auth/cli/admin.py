@@ -25,9 +25,9 @@ def admin(
     import logging.config
 
     require_server()
-    from gateway_auth.cli.listening import refuse_taken, resolve
-    from gateway_auth.cli.logs import log_settings
     from gateway_auth.config import load
+    from gateway_auth.server.listening import refuse_taken, resolve
+    from gateway_auth.server.logs import log_settings
 
     configuration = load(config, overrides={"gateway.admin_listen": listen or None})
     host, port = configuration.admin_listen
@@ -42,10 +42,10 @@ async def _serve(configuration: Configuration, address: str, port: int, log_leve
 
     from gateway_auth.bootstrap.admin import AdminParts
     from gateway_auth.bootstrap.shared import refuse_unusable
-    from gateway_auth.cli.composition import build_admin
-    from gateway_auth.cli.demo_servers import serving, stop_signal
-    from gateway_auth.cli.listening import spelled
     from gateway_auth.config.addresses import is_loopback
+    from gateway_auth.server.composition import build_admin
+    from gateway_auth.server.in_process import serving, stop_signal
+    from gateway_auth.server.listening import spelled
 
     logger = logging.getLogger("gateway_auth.admin")
     refuse_unusable(configuration.redis)

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from gateway_auth.cli.checks import Check, check_port
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.sockets import refuse_taken_socket
-from gateway_auth.cli.tls_files import read_tls
 from gateway_auth.config import Configuration
-from gateway_auth.errors import ConfigError
+from gateway_auth.errors import CannotServe, ConfigError
+from gateway_auth.server.sockets import refuse_taken_socket
+from gateway_auth.server.tls_files import read_tls
 
 SOON_DAYS = 21
 """Certificates that renew themselves do so a third before their end: with fewer days left of 90 something is stuck."""
@@ -30,7 +29,7 @@ def check_listener(configuration: Configuration) -> Iterator[Check]:
 def _check_socket(path: str) -> Check:
     try:
         refuse_taken_socket(path)
-    except CommandFailed as error:
+    except CannotServe as error:
         is_served = "in use" in str(error)
         words = f"somebody answers on unix:{path}" if is_served else str(error)
         return Check("socket", "ok" if is_served else "failed", words)

@@ -11,11 +11,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway_auth.cli.composition import refuse_unservable
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.listening import is_gateway, refuse_taken, resolve, spelled
 from gateway_auth.config import Configuration
-from gateway_auth.errors import ConfigError, Problem
+from gateway_auth.errors import CannotServe, ConfigError, Problem
+from gateway_auth.server.composition import refuse_unservable
+from gateway_auth.server.listening import is_gateway, refuse_taken, resolve, spelled
 
 Status = Literal["ok", "warning", "failed"]
 
@@ -89,7 +88,7 @@ def check_port(configuration: Configuration) -> Check:
     try:
         address = resolve(host, port)
         refuse_taken(address, port)
-    except CommandFailed as error:
+    except CannotServe as error:
         if is_gateway(host, port, is_tls=configuration.tls is not None):
             return Check("port", "ok", f"a gateway answers on {spelled(host, port)}")
         return Check("port", "failed", str(error))

@@ -22,8 +22,8 @@ configuration = typer.Typer(help="The configuration: is it right, and what does 
 def check(config: Config = "", as_json: AsJson = False) -> None:
     """Say everything that is wrong with the configuration. Exits 2 when something is."""
     from gateway_auth.bootstrap.shared import refuse_unusable
-    from gateway_auth.cli.tls_files import read_tls
     from gateway_auth.config import load
+    from gateway_auth.server.tls_files import read_tls
 
     try:
         loaded = load(config)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway_auth.cli.failures import FAILED, CommandRefused
-from gateway_auth.cli.listening import free_port, refuse_taken
 from gateway_auth.cli.options import DEFAULT_CONFIG
+from gateway_auth.server.listening import free_port, refuse_taken
 
 if TYPE_CHECKING:
     from gateway_auth.config import Configuration
@@ -90,14 +90,14 @@ async def _show(configuration: Configuration, directory: Path, *, is_kept: bool,
     import asyncio
 
     from gateway_auth.bootstrap.admin import AdminParts
-    from gateway_auth.cli.composition import build_admin, build_app
     from gateway_auth.cli.demo_check import take_tour
-    from gateway_auth.cli.demo_servers import serving, stop_signal
     from gateway_auth.cli.demo_text import AdminPlace, tell_check, tell_tour
     from gateway_auth.demo.cast import make_admin, make_keys
     from gateway_auth.demo.orders import orders_app
     from gateway_auth.demo.tour import tour
     from gateway_auth.proxy import parse_upstream
+    from gateway_auth.server.composition import build_admin, build_app
+    from gateway_auth.server.in_process import serving, stop_signal
 
     stopped = stop_signal()
     parts = AdminParts(configuration)

@@ -38,8 +38,8 @@ def _examine(config: str) -> list[Check]:
     from gateway_auth.cli.check_listener import check_listener
     from gateway_auth.cli.check_redis import check_redis
     from gateway_auth.cli.check_store import check_store
-    from gateway_auth.cli.secrets_section import read_secrets
     from gateway_auth.config import load
+    from gateway_auth.config.secrets_section import read_secrets
     from gateway_auth.errors import ConfigError
 
     try:

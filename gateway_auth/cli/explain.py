@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from gateway_auth.cli.explain_given import Given
 from gateway_auth.cli.explain_key import explain_key
 from gateway_auth.cli.explanation import Explanation, Step, result_of
-from gateway_auth.cli.output import redacted
 from gateway_auth.cli.rate_words import rate_words
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.keys import VerifiedKey
@@ -18,6 +17,7 @@ from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.network import Address
 from gateway_auth.core.path import canonical_path
 from gateway_auth.core.policy import Policy
+from gateway_auth.core.redaction import redacted
 from gateway_auth.core.ruleset import RuleSet
 
 NOTHING = Given()

@@ -6,10 +6,11 @@ Names come from people and from a database: whatever could drive a terminal is s
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
+
+from gateway_auth.core.redaction import redacted
 
 if TYPE_CHECKING:
     from rich.box import Box
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 WIDE = 500
 """Columns of a table that no terminal shows: nothing is cut off or folded in a pipe."""
 
-_SECRET = re.compile(r"([a-z][a-z0-9]{1,15}_(?:live|test)_[0-9A-Za-z]{12}|gwadm_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
-_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]*\.[\w-]*", re.ASCII)
 _STYLES = {
     "active": "green", "ok": "green", "passes": "green",
     "disabled": "yellow", "expired": "yellow", "warning": "yellow", "depends": "yellow",
@@ -31,11 +30,6 @@ _STYLES = {
 def inert(text: str) -> str:
     """`text` on one line, with everything escaped that is not simply seen: controls, line breaks, reordering marks."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def redacted(text: str) -> str:
-    """`text` without the secrets of what looks like an API key or admin token, and without what looks like a JWT."""
-    return _TOKEN.sub("[redacted]", _SECRET.sub(r"\1_[redacted]", text))
 
 
 def tell(line: str = "") -> None:

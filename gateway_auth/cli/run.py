@@ -11,7 +11,8 @@ from gateway_auth.cli import INTERRUPTED
 from gateway_auth.cli.app import app
 from gateway_auth.cli.failures import Failure, explain
 from gateway_auth.cli.options import Invocation
-from gateway_auth.cli.output import complain, redacted
+from gateway_auth.cli.output import complain
+from gateway_auth.core.redaction import redacted
 
 BROKEN_PIPE = 141
 """Exit code when nobody reads our output, as shells have it: 128 and the number of SIGPIPE."""

@@ -42,11 +42,11 @@ def serve(
     from functools import partial
 
     require_server()
-    from gateway_auth.cli.composition import refuse_uncounted
-    from gateway_auth.cli.listening import refuse_taken, resolve
-    from gateway_auth.cli.logs import log_settings
-    from gateway_auth.cli.server import Server
-    from gateway_auth.cli.sockets import TcpAddress, UnixAddress
+    from gateway_auth.server.composition import refuse_uncounted
+    from gateway_auth.server.listening import refuse_taken, resolve
+    from gateway_auth.server.logs import log_settings
+    from gateway_auth.server.sockets import TcpAddress, UnixAddress
+    from gateway_auth.server.standalone import Server
 
     overrides = {
         "gateway.listen": listen or None,
@@ -78,10 +78,10 @@ def require_server() -> None:
 
 
 def _resolve_status(configuration: Configuration) -> tuple[str, int] | None:
-    """Where to tell numbers. Raises CommandFailed where nobody could, or where the package for it is missing."""
+    """Where to tell numbers. Raises CannotServe where nobody could, CommandRefused without the package for it."""
     from importlib.util import find_spec
 
-    from gateway_auth.cli.listening import refuse_taken, resolve
+    from gateway_auth.server.listening import refuse_taken, resolve
 
     if configuration.status_listen is None:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway_auth.cli.listening import free_port
+from gateway_auth.server.listening import free_port
 from tests.cli.command import command, environment
 from tests.cli.serving import START_SECONDS, STOP_SECONDS, eventually
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from gateway_auth.cli.listening import free_port
+from gateway_auth.server.listening import free_port
 from tests.cli.command import command, environment
 from tests.cli.serving import children
 from tests.cli.traffic import Client, Connect, Count, to_port

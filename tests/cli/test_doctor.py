@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway_auth.cli.listening import free_port
+from gateway_auth.server.listening import free_port
 from tests.cli.command import Ended, Workspace
 
 
@@ -93,7 +93,7 @@ def test_a_plan_that_apps_are_on_and_nobody_defines_fails(ready: Workspace) -> N
 
 
 def test_a_port_in_use_by_something_else_fails(ready: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_auth.cli.listening.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("gateway_auth.server.listening.PROBE_SECONDS", 0.1)
     port = int(ready.config.read_text("utf-8").split('listen = "127.0.0.1:')[1].split('"')[0])
     with socket.create_server(("127.0.0.1", port)):
         assert list(found(ready.call("doctor", "--json"), "failed")) == ["port"]

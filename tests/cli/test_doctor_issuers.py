@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway_auth.cli.listening import free_port
+from gateway_auth.server.listening import free_port
 from tests.bearer.issuing import AUDIENCE, ISSUER, TokenIssuer
 from tests.cli.command import Workspace
 

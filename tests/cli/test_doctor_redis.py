@@ -8,7 +8,7 @@ import pytest
 
 from gateway_auth.adapters.redis.examination import Findings
 from gateway_auth.cli.check_redis import told_of
-from gateway_auth.cli.listening import free_port
+from gateway_auth.server.listening import free_port
 from tests.cli.command import Workspace
 from tests.redis.server import running_server
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway_auth.cli.composition import refuse_uncounted
-from gateway_auth.cli.listening import free_port
-from gateway_auth.cli.server import Server
 from gateway_auth.config import load
 from gateway_auth.config.configuration import RedisSettings
 from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.server.composition import refuse_uncounted
+from gateway_auth.server.listening import free_port
+from gateway_auth.server.standalone import Server
 from tests.cli.command import Workspace
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.listening import free_port
-from gateway_auth.cli.status import MAX_CLIENTS, status_listening
+from gateway_auth.errors import CannotServe
+from gateway_auth.server.listening import free_port
+from gateway_auth.server.status import MAX_CLIENTS, status_listening
 from tests.cli.command import Workspace
 from tests.cli.serving import children, is_alive, serving, upstream
 from tests.redis.watching import eventually, fetch, told
@@ -63,7 +63,7 @@ def test_a_taken_port_is_told_before_anything_starts(workspace: Workspace) -> No
         ended = workspace.call("serve", "--listen", f"127.0.0.1:{free_port()}")
         assert (ended.code, "is in use" in ended.err) == (1, True)
         with (
-            pytest.raises(CommandFailed, match=r"gateway\.status_listen 127"),
+            pytest.raises(CannotServe, match=r"gateway\.status_listen 127"),
             status_listening(("127.0.0.1", at)),
         ):
             pass
@@ -71,7 +71,7 @@ def test_a_taken_port_is_told_before_anything_starts(workspace: Workspace) -> No
 
 def test_where_no_directory_can_be_made_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
-    with pytest.raises(CommandFailed, match="TMPDIR"), status_listening(("127.0.0.1", free_port())):
+    with pytest.raises(CannotServe, match="TMPDIR"), status_listening(("127.0.0.1", free_port())):
         pass
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_auth.cli.composition import refuse_unservable
 from gateway_auth.config.configuration import ForwardAuthSettings
 from gateway_auth.errors import ConfigError
+from gateway_auth.server.composition import refuse_unservable
 from tests.config.writing import loaded, problems, route, with_route, written
 
 GATEWAY = {"trusted_proxies": ["192.0.2.7/32"]}

@@ -7,9 +7,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_auth.cli.output import redacted
 from gateway_auth.core.admins import mint_id, mint_token, parse_admin_id
 from gateway_auth.core.keyformat import KEY_IDS, SECRETS, KeyFormat
+from gateway_auth.core.redaction import redacted
 
 FORM = re.compile(r"gwadm_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}")
 

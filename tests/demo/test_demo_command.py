@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_auth.cli.listening import free_port
+from gateway_auth.server.listening import free_port
 from tests.cli.command import Ended, call, command, environment, run
 
 pytestmark = pytest.mark.slow

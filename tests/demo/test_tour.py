@@ -10,13 +10,13 @@ import pytest
 from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.cli.demo_check import take_tour
 from gateway_auth.cli.demo_text import tell_check
-from gateway_auth.cli.listening import free_port
 from gateway_auth.config import Configuration, load
 from gateway_auth.core.decision import REASONS, Reason
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.demo.cast import make_keys
 from gateway_auth.demo.configuration import DEMO_TOML
 from gateway_auth.demo.tour import TourStep, tour
+from gateway_auth.server.listening import free_port
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from gateway_auth.cli.supervisor import STOP_SECONDS
 from gateway_auth.config import load
+from gateway_auth.server.supervisor import STOP_SECONDS
 from tests.deploy.proxies import DEPLOY
 from tests.deploy.test_container import PINNED, POSTGRESQL, SECRETS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_auth.cli.supervisor import STOP_SECONDS
+from gateway_auth.server.supervisor import STOP_SECONDS
 from tests.deploy.proxies import DEPLOY
 
 UNIT = DEPLOY / "gateway-auth.service"

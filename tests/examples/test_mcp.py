@@ -19,8 +19,8 @@ from mcp import MCPError
 from mcp.client.auth import OAuthFlowError
 from mcp.shared.auth import OAuthToken
 
-from gateway_auth.cli.listening import free_port
 from gateway_auth.core.resource import METADATA_PATH
+from gateway_auth.server.listening import free_port
 from tests.asgi.world import PEPPER
 from tests.examples.mcp_visit import Kept, Mode, Visit, connected, credentials
 from tests.provider.harness import RS256_RESOURCE, Provider

@@ -7,8 +7,8 @@ import os
 
 from gateway_auth import GatewayAuth
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
-from gateway_auth.cli.composition import build_app
 from gateway_auth.config import load
+from gateway_auth.server.composition import build_app
 
 CONFIG = "WEBSOCKETS_CONFIG"
 

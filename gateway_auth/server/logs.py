@@ -12,7 +12,7 @@ import select
 import sys
 from datetime import UTC, datetime
 
-from gateway_auth.cli.output import redacted
+from gateway_auth.core.redaction import redacted
 
 LEVELS = ("debug", "info", "warning", "error")
 ATOMIC_BYTES = 4096

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.json import encode
 
-from gateway_auth.cli.snapshots import STALE_SECONDS, Snapshot, Snapshots, reporting
 from gateway_auth.core.condition import GONE, Condition
 from gateway_auth.core.measures import Series
+from gateway_auth.server.snapshots import STALE_SECONDS, Snapshot, Snapshots, reporting
 
 PASSED = "gateway_auth_passed_total"
 WORKERS = "gateway_auth_workers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway_auth.cli.reserved import Reserved
+from gateway_auth.server.reserved import Reserved
 from tests.asgi.raw import call, connect, http_scope, lifespan, websocket_scope
 from tests.asgi.world import Echo
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from gateway_auth.asgi.types import Receive, Scope, Send
-from gateway_auth.cli.idle import IdleConnections, connections
+from gateway_auth.server.idle import IdleConnections, connections
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux is asked")
 

@@ -10,16 +10,16 @@ from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.admin import AdminParts
 from gateway_auth.bootstrap.shared import refuse_unusable
-from gateway_auth.cli.probes import alive, probe
-from gateway_auth.cli.reserved import Reserved
-from gateway_auth.cli.snapshots import Reporting
-from gateway_auth.cli.upstreams import named_upstreams, unusable_upstreams
 from gateway_auth.config import Configuration
 from gateway_auth.engine.brake import Brake
 from gateway_auth.errors import ConfigError, Problem
 from gateway_auth.forward_auth import Answering, ForwardAuth
 from gateway_auth.lifecycle.admission import Admission
 from gateway_auth.proxy import ProxyApp
+from gateway_auth.server.probes import alive, probe
+from gateway_auth.server.reserved import Reserved
+from gateway_auth.server.snapshots import Reporting
+from gateway_auth.server.upstreams import named_upstreams, unusable_upstreams
 
 
 def build_app(configuration: Configuration, proxy: ProxyApp | None = None, snapshots: Path | None = None) -> ASGIApp:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from gateway_auth.cli.sockets import close
+from gateway_auth.server.sockets import close
 
 START_SECONDS = 30.0
 STEADY_SECONDS = 5.0
@@ -137,12 +137,12 @@ class Slot:
         return self._stillborn
 
     def bind(self) -> None:
-        """Listen. Raises CommandFailed."""
+        """Listen. Raises CannotServe."""
         if self._listener is None:
             self._listener = self._address.bind()
 
     def start(self, maker: Maker) -> Worker:
-        """A new worker here. Raises CommandFailed."""
+        """A new worker here. Raises CannotServe."""
         self.bind()
         if self._listener is None:
             raise AssertionError("bound and without a socket")

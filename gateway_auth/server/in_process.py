@@ -12,11 +12,11 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from gateway_auth.asgi.types import ASGIApp
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.logs import log_settings
-from gateway_auth.cli.server import connections_per_worker
-from gateway_auth.cli.sockets import BACKLOG
-from gateway_auth.cli.workers import HTTP1
+from gateway_auth.errors import CannotServe
+from gateway_auth.server.logs import log_settings
+from gateway_auth.server.sockets import BACKLOG
+from gateway_auth.server.standalone import connections_per_worker
+from gateway_auth.server.workers import HTTP1
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
@@ -33,7 +33,7 @@ def stop_signal() -> asyncio.Event:
 
 @asynccontextmanager
 async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1", level: str = "warning") -> AsyncIterator[None]:
-    """`app` answers there inside, and has stopped afterwards. Raises CommandFailed where it does not start."""
+    """`app` answers there inside, and has stopped afterwards. Raises CannotServe where it does not start."""
     server = Server(
         app,
         address=address,
@@ -68,4 +68,4 @@ async def _until_it_listens(task: asyncio.Task[None], address: str, port: int) -
                     writer.close()
                     return
                 await asyncio.sleep(_POLL_SECONDS)
-    raise CommandFailed(f"the server on port {port} did not start")
+    raise CannotServe(f"the server on port {port} did not start")

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from gateway_auth.cli.logs import ATOMIC_BYTES, JsonLines, NeverBlocking
-from gateway_auth.cli.output import redacted
+from gateway_auth.core.redaction import redacted
+from gateway_auth.server.logs import ATOMIC_BYTES, JsonLines, NeverBlocking
 
 KEY = "gwk_live_abcdefghijkl_" + "S" * 38
 

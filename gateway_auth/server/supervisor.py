@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from types import FrameType
 
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.processes import Address, Maker, Slot, Worker
+from gateway_auth.errors import CannotServe
+from gateway_auth.server.processes import Address, Maker, Slot, Worker
 
 STOP_SECONDS = 20.0
 """How long requests in flight may take after SIGTERM: less than the 30 s orchestrators wait before they kill."""
@@ -58,7 +58,7 @@ class Supervisor:
         self._code = 0
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code. Raises CommandFailed."""
+        """Serve until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code. Raises CannotServe."""
         for slot in self._slots:
             slot.bind()
         with self._signals():
@@ -104,7 +104,7 @@ class Supervisor:
     def _refill(self, slot: Slot) -> None:
         try:
             slot.worker = slot.start(self._maker)
-        except CommandFailed as error:
+        except CannotServe as error:
             logger.error("worker %d: %s", slot.number + 1, error)
             slot.lose()
 
@@ -120,7 +120,7 @@ class Supervisor:
         try:
             for slot in self._slots:
                 slot.candidate = slot.start(self._next_maker)
-        except CommandFailed as error:
+        except CannotServe as error:
             logger.error("a new worker cannot be started: %s", error)
             self._abandon(self._next_maker)
 

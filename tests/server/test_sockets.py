@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.listening import free_port
-from gateway_auth.cli.sockets import TcpAddress, UnixAddress, close
 from gateway_auth.config.configuration import SocketSettings
+from gateway_auth.errors import CannotServe
+from gateway_auth.server.listening import free_port
+from gateway_auth.server.sockets import TcpAddress, UnixAddress, close
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_socket_somebody_listens_on_is_left_alone(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen(1)
-        with pytest.raises(CommandFailed, match="is in use by another program"):
+        with pytest.raises(CannotServe, match="is in use by another program"):
             UnixAddress(SocketSettings(path=str(path))).bind()
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
@@ -76,7 +76,7 @@ def test_what_is_no_socket_is_never_removed(path: Path, kind: str) -> None:
         path.symlink_to(target)
     else:
         path.write_text("mine")
-    with pytest.raises(CommandFailed, match="is there already and is no socket"):
+    with pytest.raises(CannotServe, match="is there already and is no socket"):
         UnixAddress(SocketSettings(path=str(path))).bind()
     assert os.path.lexists(path)
 
@@ -91,5 +91,5 @@ def test_it_is_taken_away_unless_it_is_another_by_now(address: UnixAddress, path
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CommandFailed, match=r"unix:.*none/x.sock cannot be made: there is no such directory"):
+    with pytest.raises(CannotServe, match=r"unix:.*none/x.sock cannot be made: there is no such directory"):
         UnixAddress(SocketSettings(path=str(tmp_path / "none" / "x.sock"))).bind()

@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.listening import advice_for, spelled
 from gateway_auth.config.configuration import SocketSettings
+from gateway_auth.errors import CannotServe
+from gateway_auth.server.listening import advice_for, spelled
 
 BACKLOG = 2048
 
@@ -34,7 +34,7 @@ class TcpAddress:
         return spelled(self._address, self._port)
 
     def bind(self) -> socket.socket:
-        """A listening socket beside those bound before. Raises CommandFailed."""
+        """A listening socket beside those bound before. Raises CannotServe."""
         family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -45,7 +45,7 @@ class TcpAddress:
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
-            raise CommandFailed(f"{self} {advice_for(error)}") from None
+            raise CannotServe(f"{self} {advice_for(error)}") from None
         _open.add(listener)
         return listener
 
@@ -67,7 +67,7 @@ class UnixAddress:
         return f"unix:{self._path}"
 
     def bind(self) -> socket.socket:
-        """The listening socket, made on the first call. Raises CommandFailed."""
+        """The listening socket, made on the first call. Raises CannotServe."""
         if self._listener is None:
             refuse_taken_socket(self._path)
             with suppress(FileNotFoundError):
@@ -86,7 +86,7 @@ class UnixAddress:
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
-            raise CommandFailed(f"{self} {_advice(error)}") from None
+            raise CannotServe(f"{self} {_advice(error)}") from None
         self._identity = _identity_of(self._path)
         return listener
 
@@ -98,7 +98,7 @@ class UnixAddress:
 
 
 def refuse_taken_socket(path: str) -> None:
-    """Raises CommandFailed where somebody listens on `path`, or where it is no socket and must not be removed.
+    """Raises CannotServe where somebody listens on `path`, or where it is no socket and must not be removed.
 
     A socket file on which nobody listens was left behind by a server that could not clean up.
     """
@@ -107,9 +107,9 @@ def refuse_taken_socket(path: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise CommandFailed(f"unix:{path} {_advice(error)}") from None
+        raise CannotServe(f"unix:{path} {_advice(error)}") from None
     if not stat.S_ISSOCK(mode):
-        raise CommandFailed(f"unix:{path} is there already and is no socket; remove it or listen elsewhere")
+        raise CannotServe(f"unix:{path} is there already and is no socket; remove it or listen elsewhere")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
@@ -118,8 +118,8 @@ def refuse_taken_socket(path: str) -> None:
             if error.errno == errno.ECONNREFUSED:
                 return
             if error.errno != errno.EAGAIN:  # a full queue is somebody's
-                raise CommandFailed(f"unix:{path} {_advice(error)}") from None
-    raise CommandFailed(f"unix:{path} is in use by another program; stop that or listen elsewhere")
+                raise CannotServe(f"unix:{path} {_advice(error)}") from None
+    raise CannotServe(f"unix:{path} is in use by another program; stop that or listen elsewhere")
 
 
 def close(listener: socket.socket) -> None:

@@ -14,9 +14,9 @@ from multiprocessing.process import BaseProcess
 
 import pytest
 
-from gateway_auth.cli.listening import free_port
-from gateway_auth.cli.sockets import TcpAddress
-from gateway_auth.cli.supervisor import MAX_FAILURES, Supervisor
+from gateway_auth.server.listening import free_port
+from gateway_auth.server.sockets import TcpAddress
+from gateway_auth.server.supervisor import MAX_FAILURES, Supervisor
 from tests.cli.serving import eventually
 
 Part = Callable[[Connection], None]

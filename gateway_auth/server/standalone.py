@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from gateway_auth.cli.composition import refuse_unservable
-from gateway_auth.cli.processes import Address
-from gateway_auth.cli.secrets_section import read_secrets
-from gateway_auth.cli.supervisor import Supervisor
-from gateway_auth.cli.tls_files import TlsFiles, read_tls
-from gateway_auth.cli.watching import Watch
-from gateway_auth.cli.workers import Workers
 from gateway_auth.config import Configuration, load
+from gateway_auth.config.secrets_section import read_secrets
 from gateway_auth.errors import ConfigError
+from gateway_auth.server.composition import refuse_unservable
+from gateway_auth.server.processes import Address
+from gateway_auth.server.supervisor import Supervisor
+from gateway_auth.server.tls_files import TlsFiles, read_tls
+from gateway_auth.server.watching import Watch
+from gateway_auth.server.workers import Workers
 
 WANTED_FILES = 65_536
 MAX_CONNECTIONS = 16_384
@@ -52,7 +52,7 @@ class Server:
         multiprocessing.set_start_method("fork", force=True)
         with ExitStack() as stack:
             if status is not None:
-                from gateway_auth.cli.status import status_listening
+                from gateway_auth.server.status import status_listening
 
                 self._snapshots = stack.enter_context(status_listening(status))
             count = self.configuration.workers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from gateway_auth.cli.failures import CommandFailed
+from gateway_auth.errors import CannotServe
 
 PROBE_SECONDS = 2.0
 MAX_PROBE_BYTES = 65_536
@@ -23,16 +23,16 @@ def spelled(host: str, port: int) -> str:
 
 
 def resolve(host: str, port: int) -> str:
-    """The address a host name means on this machine. Raises CommandFailed."""
+    """The address a host name means on this machine. Raises CannotServe."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
-        raise CommandFailed(f"{host} is no name of this machine; listen on an address") from None
+        raise CannotServe(f"{host} is no name of this machine; listen on an address") from None
     return str(found[0][4][0])
 
 
 def refuse_taken(address: str, port: int) -> None:
-    """Raises CommandFailed where nobody can listen now.
+    """Raises CannotServe where nobody can listen now.
 
     Asked before the server starts: workers share the port (SO_REUSEPORT), so a second server of the same user
     would get half of the connections instead of an error.
@@ -44,7 +44,7 @@ def refuse_taken(address: str, port: int) -> None:
             probe.bind((address, port))
             probe.listen(1)
         except OSError as error:
-            raise CommandFailed(f"{spelled(address, port)} {advice_for(error)}") from None
+            raise CannotServe(f"{spelled(address, port)} {advice_for(error)}") from None
 
 
 def advice_for(error: OSError) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_auth.cli import watching
-from gateway_auth.cli.watching import Watch
+from gateway_auth.server import watching
+from gateway_auth.server.watching import Watch
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 
-from gateway_auth.cli.logs import log_settings
-from gateway_auth.cli.sockets import BACKLOG
-from gateway_auth.cli.tls_files import MemoryFile, TlsFiles
-from gateway_auth.cli.worker import worker_app
 from gateway_auth.config import Configuration
+from gateway_auth.server.logs import log_settings
+from gateway_auth.server.sockets import BACKLOG
+from gateway_auth.server.tls_files import MemoryFile, TlsFiles
+from gateway_auth.server.worker import worker_app
 
 IDLE_MILLISECONDS = 65_000
 """For a request's head to arrive, and between requests. Longer than the 60 s of common load balancers, which

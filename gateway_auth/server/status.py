@@ -20,12 +20,12 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from gateway_auth.cli.failures import CommandFailed
-from gateway_auth.cli.listening import spelled
-from gateway_auth.cli.snapshots import Snapshots
 from gateway_auth.core.condition import ALIVE, Condition
 from gateway_auth.core.measures import Series
+from gateway_auth.errors import CannotServe
 from gateway_auth.prometheus import Family, families
+from gateway_auth.server.listening import spelled
+from gateway_auth.server.snapshots import Snapshots
 
 POLL_SECONDS = 0.5
 SWEEP_SECONDS = 5.0
@@ -136,7 +136,7 @@ class _Server(ThreadingTCPServer):
 def status_listening(listen: tuple[str, int]) -> Iterator[Path]:
     """Listen at (address, port) as long as this lasts. Gives the directory that workers write to.
 
-    Raises CommandFailed.
+    Raises CannotServe.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="gateway-auth-", ignore_cleanup_errors=True) as name:
@@ -153,4 +153,4 @@ def status_listening(listen: tuple[str, int]) -> Iterator[Path]:
                 server.server_close()
     except OSError as error:
         advice = "listen elsewhere, or see that temporary files can be written (TMPDIR)"
-        raise CommandFailed(f"gateway.status_listen {spelled(*listen)}: {error.strerror}; {advice}") from None
+        raise CannotServe(f"gateway.status_listen {spelled(*listen)}: {error.strerror}; {advice}") from None

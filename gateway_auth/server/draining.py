@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from gateway_auth.asgi.types import ASGIApp, Message, Receive, Scope, Send
-from gateway_auth.cli.idle import connections
+from gateway_auth.server.idle import connections
 
 DRAIN_SECONDS = 2.0
 """Longer than clients that are busy pause between two requests."""

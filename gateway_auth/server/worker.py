@@ -12,12 +12,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gateway_auth.asgi.types import ASGIApp
-from gateway_auth.cli.composition import build_app, build_proxy
-from gateway_auth.cli.draining import Draining
-from gateway_auth.cli.idle import around
-from gateway_auth.cli.sockets import keep_only
 from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
+from gateway_auth.server.composition import build_app, build_proxy
+from gateway_auth.server.draining import Draining
+from gateway_auth.server.idle import around
+from gateway_auth.server.sockets import keep_only
 
 _PR_SET_PDEATHSIG = 1
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from gateway_auth.cli.tls_files import MemoryFile, read_tls
 from gateway_auth.config.configuration import TlsSettings
 from gateway_auth.errors import ConfigError
+from gateway_auth.server.tls_files import MemoryFile, read_tls
 from tests.conformance.http2 import write_certificate
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

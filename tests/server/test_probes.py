@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_auth.cli.probes import alive, probe
 from gateway_auth.core.condition import Condition
+from gateway_auth.server.probes import alive, probe
 from tests.asgi.raw import call, connect, http_scope, websocket_scope
 
 
