@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -34,11 +34,11 @@ class MemoryOutbox:
         self._deliveries |= new
         return len(new)
 
-    async def claim(self, now: float, until: float, limit: int) -> Sequence[Delivery]:
-        """Those that are due, for this caller alone until a time."""
+    async def claim(self, webhook_ids: Collection[str], now: float, until: float, limit: int) -> Sequence[Delivery]:
+        """Those of these webhooks that are due, for this caller alone until a time."""
+        theirs = (one for one in self._deliveries.values() if one.webhook_id in webhook_ids)
         due = sorted(
-            (one for one in self._deliveries.values() if one.status == "waiting" and one.next_at <= now),
-            key=lambda one: one.next_at,
+            (one for one in theirs if one.status == "waiting" and one.next_at <= now), key=lambda one: one.next_at
         )
         claimed = [replace(one, next_at=until) for one in due[:limit]]
         self._deliveries |= {one.id: one for one in claimed}
@@ -58,8 +58,8 @@ class MemoryOutbox:
         return self._deliveries.get(delivery_id)
 
     async def prune_deliveries(self, before: float) -> int:
-        """Forget those delivered or given up that were created before a time; returns how many."""
-        old = [one.id for one in self._deliveries.values() if one.status != "waiting" and one.created_at < before]
+        """Forget those created before a time, whatever became of them; returns how many."""
+        old = [one.id for one in self._deliveries.values() if one.created_at < before]
         for name in old:
             del self._deliveries[name]
         return len(old)

@@ -25,7 +25,7 @@ CLAIM_SECONDS = 60.0
 """Longer than any attempt: what is not settled by then is another worker's."""
 HOUR_SECONDS = 3600.0
 KEPT_SECONDS = 90 * 86400
-"""How long it is known what was delivered and what was given up. Longer than any notice: no reminder comes twice."""
+"""How long it is known what became of a delivery. Longer than any notice: no reminder comes twice."""
 MAX_RECORDS = 500
 MAX_AT_ONCE = 8
 
@@ -98,15 +98,13 @@ class Dispatcher:
 
     async def _send_some(self) -> bool:
         now = self._clock.now()
-        claimed = await self._outbox.claim(now, now + CLAIM_SECONDS, MAX_AT_ONCE)
+        # Of its own webhooks: one it does not know may be known to others, before, during and after a reload.
+        claimed = await self._outbox.claim(self._clients.keys(), now, now + CLAIM_SECONDS, MAX_AT_ONCE)
         await asyncio.gather(*(self._send(delivery) for delivery in claimed))
         return len(claimed) == MAX_AT_ONCE
 
     async def _send(self, delivery: Delivery) -> None:
-        client = self._clients.get(delivery.webhook_id)
-        failure = "the webhook is no longer configured" if client is None else None
-        if client is not None:
-            failure = await client.post(delivery, self._clock.now())
+        failure = await self._clients[delivery.webhook_id].post(delivery, self._clock.now())
         await self._outbox.settle(_after(delivery, failure, self._clock.now()))
 
     async def _dispatch_for_ever(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gateway_auth.core.webhook import Delivery
@@ -23,8 +23,11 @@ class Outbox(Protocol):
         """Add those whose id is not known yet; returns how many."""
         ...
 
-    async def claim(self, now: float, until: float, limit: int) -> Sequence[Delivery]:
-        """Those that are due, for this caller alone until a time: whoever dies meanwhile leaves them to others."""
+    async def claim(self, webhook_ids: Collection[str], now: float, until: float, limit: int) -> Sequence[Delivery]:
+        """Those of these webhooks that are due, for this caller alone until a time.
+
+        Whoever dies meanwhile leaves them to others.
+        """
         ...
 
     async def settle(self, delivery: Delivery) -> None:
@@ -37,7 +40,7 @@ class Outbox(Protocol):
 
     async def get(self, delivery_id: str) -> Delivery | None: ...
     async def prune_deliveries(self, before: float) -> int:
-        """Forget those delivered or given up that were created before a time; returns how many."""
+        """Forget those created before a time, whatever became of them; returns how many."""
         ...
 
 

@@ -65,12 +65,12 @@ async def test_what_is_known_is_not_added_again(outbox: Outbox) -> None:
 
 async def test_what_is_due_is_claimed_once_earliest_first_until_the_claim_ends(outbox: Outbox) -> None:
     await outbox.add([a_delivery(number, next_at=NOW + number) for number in range(1, 6)])
-    first = await outbox.claim(NOW + 4, NOW + 60, 2)
+    first = await outbox.claim(["ops"], NOW + 4, NOW + 60, 2)
     assert sorted(one.event_id for one in first) == ["audit-0001", "audit-0002"]
     assert {one.next_at for one in first} == {NOW + 60}
-    rest = await asyncio.gather(*(outbox.claim(NOW + 4, NOW + 60, 2) for _ in range(4)))
+    rest = await asyncio.gather(*(outbox.claim(["ops"], NOW + 4, NOW + 60, 2) for _ in range(4)))
     assert sorted(one.event_id for claimed in rest for one in claimed) == ["audit-0003", "audit-0004"]
-    assert len(await outbox.claim(NOW + 60, NOW + 120, 10)) == 5
+    assert len(await outbox.claim(["ops"], NOW + 60, NOW + 120, 10)) == 5
 
 
 async def test_what_is_settled_stays_settled(outbox: Outbox) -> None:
@@ -78,13 +78,20 @@ async def test_what_is_settled_stays_settled(outbox: Outbox) -> None:
     await outbox.settle(a_delivery(1, status="delivered", attempts=1))
     await outbox.settle(a_delivery(2, status="dead", attempts=10, last_error="answered 500"))
     await outbox.settle(a_delivery(3, attempts=1, next_at=NOW + 5, last_error="no answer"))
-    assert await outbox.claim(NOW + 4, NOW + 60, 10) == []
+    assert await outbox.claim(["ops"], NOW + 4, NOW + 60, 10) == []
     assert [one.event_id for one in await outbox.page(status="dead", limit=10)] == ["audit-0002"]
     assert await outbox.get("ops/audit-0003") == a_delivery(3, attempts=1, next_at=NOW + 5, last_error="no answer")
     assert await outbox.get("ops/nothing") is None
     assert await outbox.prune_deliveries(NOW) == 0
-    assert await outbox.prune_deliveries(NOW + 1) == 2
-    assert [one.event_id for one in await everything(outbox)] == ["audit-0003"]
+    assert await outbox.prune_deliveries(NOW + 1) == 3
+    assert await everything(outbox) == []
+
+
+async def test_nobody_claims_what_is_for_a_webhook_of_others(outbox: Outbox) -> None:
+    await outbox.add([a_delivery(1), a_delivery(1, "other")])
+    assert await outbox.claim([], NOW, NOW + 60, 10) == []
+    claimed = await outbox.claim(["other", "third"], NOW, NOW + 60, 10)
+    assert [one.id for one in claimed] == ["other/audit-0001"]
 
 
 async def test_pages_go_on_after_an_id(outbox: Outbox) -> None:

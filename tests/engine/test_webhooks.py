@@ -133,16 +133,18 @@ async def test_what_a_worker_was_sending_when_it_died_is_sent_by_another() -> No
     assert site.told == ["app.create"]
 
 
-async def test_a_webhook_that_is_no_longer_configured_waits_for_its_end() -> None:
+async def test_a_webhook_this_worker_does_not_know_is_left_to_those_who_do() -> None:
     site = Site("nothing.at_all")
     dispatcher = await started(site)
-    gone = Delivery(
-        id="gone/1", webhook_id="gone", event_id="1", event_type="x.y", body="{}", created_at=NOW, next_at=NOW
+    other = Delivery(
+        id="new/1", webhook_id="new", event_id="1", event_type="x.y", body="{}", created_at=NOW, next_at=NOW
     )
-    await site.outbox.add([gone])
+    await site.outbox.add([other])
     await dispatcher.dispatch()
-    delivery = await only(site)
-    assert (delivery.status, delivery.last_error) == ("waiting", "the webhook is no longer configured")
+    assert await only(site) == other
+    site.world.clock.seconds += webhooks.KEPT_SECONDS + 1
+    await dispatcher.dispatch()
+    assert await site.outbox.page(status=None, limit=1) == [], "nobody has known it for so long"
 
 
 async def test_reminders_are_asked_for_once_an_hour() -> None:

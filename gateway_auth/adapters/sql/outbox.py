@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import Executable, bindparam, delete, insert, select, text, update
@@ -62,9 +62,10 @@ class SqlOutbox:
             await guarded.commit()
         return added
 
-    async def claim(self, now: float, until: float, limit: int) -> Sequence[Delivery]:
-        """Those that are due, for this caller alone until a time."""
-        due = select(_TABLE.c.id).where(_TABLE.c.status == "waiting", _TABLE.c.next_at <= now)
+    async def claim(self, webhook_ids: Collection[str], now: float, until: float, limit: int) -> Sequence[Delivery]:
+        """Those of these webhooks that are due, for this caller alone until a time."""
+        theirs = _TABLE.c.webhook_id.in_(sorted(webhook_ids))
+        due = select(_TABLE.c.id).where(_TABLE.c.status == "waiting", _TABLE.c.next_at <= now, theirs)
         chosen = due.order_by(_TABLE.c.next_at).limit(limit).with_for_update(skip_locked=True)
         claim = update(_TABLE).where(_TABLE.c.id.in_(chosen.scalar_subquery())).values(next_at=until)
         async with self._store.writing() as guarded:
@@ -92,9 +93,9 @@ class SqlOutbox:
         return found[0] if found else None
 
     async def prune_deliveries(self, before: float) -> int:
-        """Forget those delivered or given up that were created before a time; returns how many."""
+        """Forget those created before a time, whatever became of them; returns how many."""
         async with self._store.writing() as guarded:
-            gone = delete(_TABLE).where(_TABLE.c.status != "waiting", _TABLE.c.created_at < before)
+            gone = delete(_TABLE).where(_TABLE.c.created_at < before)
             count = (await guarded.run(gone)).rowcount
             await guarded.commit()
         return count
