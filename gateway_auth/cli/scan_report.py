@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from gateway_auth.cli.output import note, tell
-from gateway_auth.core.leaks import LeakFinder
+from gateway_auth.core.leaks import LeakFinder, LeakKind
 from gateway_auth.scan.findings import Event, Finding, Place, Unseen
 
 _WORDS = {"api_key": "key", "admin_token": "admin token"}
@@ -23,6 +23,7 @@ class Report:
         self.found = 0
         self.allowed = 0
         self.is_incomplete = False
+        self._kinds: set[LeakKind] = set()
 
     def tell(self, events: Iterable[Event]) -> None:
         """Tell all of them, and a last line for whoever watches."""
@@ -43,6 +44,7 @@ class Report:
                 self.allowed += 1
             else:
                 self.found += 1
+                self._kinds.add(event.leak.kind)
                 yield event
 
     def _tell_json(self, findings: Iterator[Finding]) -> None:
@@ -85,4 +87,11 @@ class Report:
         if self.allowed:
             note(f"{self.allowed} allowed by a marker on their line; --no-allow shows them")
         if self.found:
-            note("Whoever reads these places has them: first `gateway-auth keys revoke ID`, then take them out.")
+            note(f"Whoever reads these places has them: first {self._remedy()}, then take them out.")
+
+    def _remedy(self) -> str:
+        """The commands that make worthless what was found."""
+        commands = ["`gateway-auth keys revoke ID`"] if "api_key" in self._kinds else []
+        if "admin_token" in self._kinds:
+            commands.append("`gateway-auth admins rotate NAME`")
+        return " and ".join(commands)

@@ -39,7 +39,6 @@ def serve(
     old; one with problems is not taken.
     """
     import logging.config
-    from functools import partial
 
     require_server()
     from gateway_auth.server.composition import refuse_uncounted
@@ -53,9 +52,13 @@ def serve(
         "gateway.upstream": upstream or None,
         "gateway.workers": workers,
     }
-    server = Server(config, overrides, partial(refuse_uncounted, is_local_accepted=local_limits), log_level)
+
+    def check(configuration: Configuration) -> None:
+        refuse_uncounted(configuration, is_local_accepted=local_limits)
+        _open_store(configuration)
+
+    server = Server(config, overrides, check, log_level)
     configuration = server.configuration
-    _open_store(configuration)
     address: TcpAddress | UnixAddress
     if configuration.socket is not None:
         address = UnixAddress(configuration.socket)

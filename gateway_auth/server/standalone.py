@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway_auth.config import Configuration, load
 from gateway_auth.config.secrets_section import read_secrets
-from gateway_auth.errors import ConfigError
+from gateway_auth.errors import ConfigError, StoreError
 from gateway_auth.server.composition import refuse_unservable
 from gateway_auth.server.processes import Address
 from gateway_auth.server.supervisor import Supervisor
@@ -28,7 +28,7 @@ logger = logging.getLogger("gateway_auth.serve")
 class Server:
     """A configuration being served, and how the next one comes into its place.
 
-    `check` raises ConfigError for a configuration that must not be served.
+    `check` raises ConfigError for a configuration that must not be served, StoreError where its store cannot be used.
     """
 
     def __init__(
@@ -75,13 +75,15 @@ class Server:
         """For a reload: what makes workers of the files as they are now; else the log says why not."""
         try:
             read, tls, watch = self._read()
-        except ConfigError as error:
-            for problem in error.problems:
-                logger.error("the configuration was not read again: %s", problem)
+        except (ConfigError, StoreError) as error:
+            for line in str(error).splitlines():
+                logger.error("the configuration was not read again: %s", line)
             return None
+        former = self.configuration
         for key, is_other in (
-            ("listen", (read.listen, read.socket) != (self.configuration.listen, self.configuration.socket)),
-            ("workers", read.workers != self.configuration.workers),
+            ("listen", (read.listen, read.socket) != (former.listen, former.socket)),
+            ("status_listen", read.status_listen != former.status_listen),
+            ("workers", read.workers != former.workers),
         ):
             if is_other:
                 logger.warning("gateway.%s is another now, which takes effect with the next start alone", key)

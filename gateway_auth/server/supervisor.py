@@ -61,6 +61,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code. Raises CannotServe."""
         for slot in self._slots:
             slot.bind()
+        logger.info("listening on %s", self._address)
         with self._signals():
             try:
                 for slot in self._slots:

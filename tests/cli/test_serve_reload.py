@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import Workspace
 from tests.cli.gateway import TLS, Gateway, answered_by, gateway, tls_of
 from tests.cli.traffic import BODY, Client, Count, Traffic, sample_upstream, to_port
 from tests.conformance.http2 import http2_client, write_certificate
@@ -108,19 +109,32 @@ async def test_a_changed_file_is_taken_and_a_bad_one_is_not(tmp_path: Path) -> N
         running.change('access = "publik"', 'scopes = ["a:b"]')
         await running.until(lambda: running.said("reloaded:") == 1)
         assert b"credential_required" in await answered_by(running)
-        running.change("workers = 1", "workers = 2")
+        running.change("workers = 1", 'workers = 2\nstatus_listen = "127.0.0.1:9"')
         await running.until(lambda: running.said("gateway.workers is another now") == 1)
+        assert running.said("gateway.status_listen is another now") == 1
         await running.until(lambda: running.said("reloaded:") == 2)
 
 
-async def test_new_workers_that_cannot_start_change_nothing(tmp_path: Path) -> None:
+async def test_a_pepper_that_keys_still_need_is_not_taken_away_by_a_reload(tmp_path: Path) -> None:
+    async with sample_upstream() as upstream, gateway(tmp_path, upstream) as running:
+        management = Workspace(tmp_path)
+        key = await asyncio.to_thread(lambda: management.key(management.app()))
+        (tmp_path / "pepper").write_text("another pepper, thirty-two bytes and more of it")
+        await running.until(lambda: running.said("read again: secrets.previous_peppers: a key needs a pepper") == 1)
+        assert running.said("reloaded:") == 0
+        revoked = await asyncio.to_thread(management.call, "keys", "revoke", key["id"], "--yes")
+        assert revoked.code == 0
+        await running.reload()
+
+
+async def test_a_store_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     async with sample_upstream() as upstream, gateway(tmp_path, upstream) as running:
         before = running.workers()
         (tmp_path / "gateway.db").chmod(0o400)
         (tmp_path / "gateway.db").rename(tmp_path / "away.db")
         (tmp_path / "gateway.db").mkdir()
         running.process.send_signal(signal.SIGHUP)
-        await running.until(lambda: running.said("the configuration was not taken") == 1)
+        await running.until(lambda: running.said("the configuration was not read again: the store") == 1)
         assert await answered_by(running) == BODY
         assert running.workers() == before
 
