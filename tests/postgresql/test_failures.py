@@ -13,12 +13,17 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.dump import dump
+from gateway_auth.adapters.sql.outbox import SqlOutbox
 from gateway_auth.bootstrap.gateway import open_gateway
+from gateway_auth.core.imported import ImportedKey, Upgrade
+from gateway_auth.core.usage import UsageBatch
 from gateway_auth.errors import ConfigError, StoreError, StoreSchemaError, StoreUnavailable
 from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
+from gateway_auth.ports import NewDigest
 from tests.adapters.conformance import save
 from tests.adapters.conformance_revocations import revoke
 from tests.adapters.stores import add_change, app, event, key, revocation, sql_store
+from tests.adapters.test_outbox import NOW, a_delivery
 from tests.postgresql.patience import until
 from tests.postgresql.server import PASSWORD, Server, running_server
 
@@ -192,8 +197,12 @@ async def test_the_rights_the_page_lists_are_enough_and_without_them_nothing_is_
         assert (await store.read_key("key1")).key == key()
         assert len((await store.changes_since(0)).changes) == 1
         store.listen(lambda: None)
+        await write_as_a_gateway(store)
         with pytest.raises(StoreUnavailable, match="may not be used by this user as it has to be"):
             await save(store, app(), key("key2"))
+        for forbidden in ("UPDATE keys SET status = 'active'", "UPDATE admins SET role = 'admin'", "DELETE FROM keys"):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                await execute(store, forbidden)
     async with sql_store(postgresql.url(database, user="management", password="x")) as store:
         await save(store, app(), key("key2"))
         await revoke(store, revocation())
@@ -203,6 +212,7 @@ async def test_the_rights_the_page_lists_are_enough_and_without_them_nothing_is_
         backup = BytesIO()
         await dump(store, backup, 1.0)
         await store.prune_changes(0.5)
+        await SqlOutbox(store).settle(a_delivery())
         for forbidden in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit", "DROP TABLE audit", "TRUNCATE audit"):
             with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
                 await execute(store, forbidden)
@@ -224,6 +234,27 @@ async def change_and_cut(store: SqlStore, server: Server) -> None:
         await transaction.keys.delete("key1")
         await transaction.record(event("key1"))
         await asyncio.to_thread(server.sql, CUT)
+
+
+async def write_as_a_gateway(store: SqlStore) -> None:
+    """All that a gateway writes beside its requests."""
+    mark = ("key1", "orders", 2)
+    await store.add_usage(UsageBatch(60, {mark: 1}, {"key1": (2**32, "192.0.2.1")}))
+    await store.add_usage(UsageBatch(60, {mark: 1}, {}))
+    await store.prune_usage(minutes_before=1e10, all_before=0)
+    before = ImportedKey(key_id="key1", lookup=b"x", pepper_id="0123456789abcdef")
+    await store.upgrade_imported(Upgrade(before, b"y", b"z", "0123456789abcdef"))
+    await store.replace_digests([NewDigest("key1", key().digest, b"new", "0123456789abcdef")])
+    outbox = SqlOutbox(store)
+    assert await outbox.advance("ops", None, 1, ())
+    assert await outbox.advance("ops", 1, 2, [a_delivery()])
+    (claimed,) = await outbox.claim(["ops"], NOW, NOW + 60, 1)
+    await outbox.settle(claimed)
+    await outbox.prune_deliveries(NOW)
+    await store.prune_changes(0.5)
+    read = (await store.read_key("key1")).key
+    assert read is not None
+    assert (read.digest, read.last_used_at) == (b"new", 2**32)
 
 
 async def execute(store: SqlStore, statement: str) -> None:
