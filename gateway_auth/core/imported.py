@@ -12,6 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway_auth.core.admins import MARKER
+
 FastHash = Literal["sha256", "sha512"]
 SlowHash = Literal["bcrypt", "argon2id"]
 
@@ -59,8 +61,11 @@ class Upgrade(Struct, frozen=True):
 
 
 def may_be_imported(presented: bytes) -> bool:
-    """Whether a text can be a key from elsewhere: long enough not to be guessed, short enough to be hashed."""
-    return _TEXT.fullmatch(presented) is not None
+    """Whether a text can be a key from elsewhere: long enough not to be guessed, short enough to be hashed.
+
+    An admin's token is none, also where somebody imported it or a hash of it: it must open nothing but the admin plane.
+    """
+    return _TEXT.fullmatch(presented) is not None and not presented.startswith(MARKER)
 
 
 def text_message(text: bytes) -> bytes:

@@ -8,6 +8,7 @@ from base64 import b64decode
 
 from msgspec import Struct
 
+from gateway_auth.core.admins import MARKER
 from gateway_auth.core.imported import (
     MAX_START,
     MAX_TEXT_BYTES,
@@ -52,6 +53,8 @@ class ForeignProof(Struct, frozen=True):
 def proof_of_text(text: str, key_format: KeyFormat) -> ForeignProof:
     """Of a key that is there as it is. Raises InvalidInput."""
     encoded = text.encode("utf-8", "surrogatepass")
+    if encoded.startswith(MARKER):
+        raise InvalidInput("key", "is a token of an admin, which is never an API key; make a key with `keys create`")
     if not may_be_imported(encoded):
         advice = "shorter ones can be guessed: give their owners new keys"
         raise InvalidInput("key", f"must be {MIN_TEXT_BYTES} to {MAX_TEXT_BYTES} visible ASCII characters; {advice}")

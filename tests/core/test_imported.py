@@ -36,6 +36,7 @@ TEXT = b"sk_live_0123456789abcdefXYZ"
         ("ключ-из-другой-системы".encode(), False),
         (b"a-key-with-a-nul-in-it\0", False),
         (b"", False),
+        (b"gwadm_0123456789ab_0123456789abcdefghijklmnopqrstuvwxyzAB", False),
     ],
 )
 def test_a_key_from_elsewhere_is_visible_ascii_of_some_length(text: bytes, may_be: bool) -> None:

@@ -26,6 +26,13 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         await site.store.close()
 
 
+async def test_a_token_of_an_admin_is_no_key_though_its_hash_was_imported(site: Site) -> None:
+    token = "gwadm_0123456789ab_0123456789abcdefghijklmnopqrstuvwxyzAB"
+    await site.add(KEPT["sha256-hex"](token))
+    async with site.gateway() as app:
+        assert (await ask(app, token)).refusal == (401, "invalid_credential")
+
+
 @pytest.mark.parametrize("kind", KEPT)
 async def test_a_key_verifies_is_upgraded_and_still_verifies(site: Site, kind: str) -> None:
     key = text(kind)

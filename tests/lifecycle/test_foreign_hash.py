@@ -33,6 +33,7 @@ def test_a_key_as_it_is_is_found_by_its_text() -> None:
         ("with a space in it, long", "visible ASCII"),
         ("\ud800" * 20, "visible ASCII"),
         ("gwk_live_0123456789abcdef", "move its store instead"),
+        ("gwadm_0123456789ab_0123456789abcdef", "never an API key"),
     ],
 )
 def test_a_text_that_can_be_no_key_is_refused(text: str, why: str) -> None:
