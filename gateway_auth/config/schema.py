@@ -80,7 +80,7 @@ class GatewayTable(Table):
     )
     admin_listen: Listen = Field(
         default="127.0.0.1:8081",
-        description="Where admin API, portal and metrics are served; never on `listen`.",
+        description="Where `gateway-auth admin` serves the admin API and its metrics; never on `listen`.",
     )
     status_listen: Listen | None = Field(
         default=None,

@@ -11,7 +11,7 @@ _TEXT = """\
 [gateway]
 realm = {realm}
 listen = {listen}
-admin_listen = {admin_listen}       # admin API, portal, metrics: keep it on loopback
+admin_listen = {admin_listen}       # of `gateway-auth admin`: keep it on loopback
 upstream = {upstream}        # of the standalone proxy; the middleware needs none
 trusted_proxies = []                      # CIDRs of load balancers whose x-forwarded-for is believed
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.backup import Backup, UnusableBackup
 from gateway_auth.adapters.sql.dump import dump
+from gateway_auth.adapters.sql.outbox import SqlOutbox
 from gateway_auth.adapters.sql.restore import STEP, Restored, restore
 from gateway_auth.adapters.system import SystemClock
 from gateway_auth.core.audit import EVERYTHING, SealedRecord
@@ -67,6 +68,17 @@ async def test_an_empty_store_becomes_what_the_backup_holds(
         assert isinstance(await verify_audit(other), Verified)
         reading = await store.read_revocations(0)
         assert await other.read_revocations(0) == replace(reading, revision=await other.current_revision())
+
+
+async def test_what_is_brought_back_is_not_told_to_webhooks_again(store: SqlStore, tmp_path: Path) -> None:
+    backup = await backed_up(store, tmp_path)
+    (tmp_path / "other").mkdir()
+    async with sql_store(url_of("sqlite", Place(tmp_path / "other", str))) as other:
+        outbox = SqlOutbox(other)
+        assert await outbox.advance("ops", None, 0, ())
+        await restore(other, backup, ACTOR, NOW)
+        told = [sealed.record.action for sealed in (await records(other))[await outbox.cursor("ops") or 0 :]]
+        assert told == ["store.restore"]
 
 
 async def test_all_that_workers_knew_is_forgotten_and_the_revision_moves_on(store: SqlStore, tmp_path: Path) -> None:

@@ -18,7 +18,16 @@ from gateway_auth.adapters.sql.backup import TABLES, Backup, Record, UnusableBac
 from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.head import read_head
 from gateway_auth.adapters.sql.rows import audit_row
-from gateway_auth.adapters.sql.schema import apps, audit, changes, head, imported_keys, keys, revocations
+from gateway_auth.adapters.sql.schema import (
+    apps,
+    audit,
+    changes,
+    head,
+    imported_keys,
+    keys,
+    revocations,
+    webhook_cursors,
+)
 from gateway_auth.adapters.sql.store import SqlStore
 from gateway_auth.core.actor import Actor
 from gateway_auth.core.audit import AuditEvent, AuditHead, seal
@@ -74,6 +83,8 @@ async def _become(guarded: Guarded, backup: Backup, standing: AuditHead) -> Rest
     for table, batch in _batches(backup.rows()):
         rows = [row for row in batch if table is not audit or _number(row["seq"]) > standing.seq]
         await _insert(guarded, table, rows, done)
+    # What is brought back happened before, and was told then: webhooks hear of the restore and of what follows.
+    await guarded.run(update(webhook_cursors).values(seq=backup.header.head.seq))
     return done
 
 
