@@ -35,16 +35,21 @@ class ManagedRegistry:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """One management change."""
-        if self._anchors is not None:
-            await asyncio.to_thread(self._anchors.check)
+        await self.check()
         async with self._registry.transaction() as transaction:
             before = transaction.audit_head
             yield transaction
         if transaction.audit_head != before:
             self.is_changed = True
-            await self._note(transaction.audit_head)
+            await self.note(transaction.audit_head)
 
-    async def _note(self, head: AuditHead) -> None:
+    async def check(self) -> None:
+        """Raises StoreUnavailable where no head could be noted."""
+        if self._anchors is not None:
+            await asyncio.to_thread(self._anchors.check)
+
+    async def note(self, head: AuditHead) -> None:
+        """Note the head of a change that was made. Never raises."""
         # The log is an anchor too, where it goes to another machine.
         logger.info("audit head %s", head)
         if self._anchors is None:
@@ -53,3 +58,14 @@ class ManagedRegistry:
             await asyncio.to_thread(self._anchors.append, head, self._clock.now())
         except StoreUnavailable as error:
             logger.warning("the change is made, its anchor was not noted: %s", error)
+
+
+@asynccontextmanager
+async def anchored(registry: Registry, configuration: Configuration, clock: Clock) -> AsyncIterator[None]:
+    """For a change that is no transaction of a registry, a restore: its head is noted like that of any other."""
+    managed = ManagedRegistry(registry, configuration, clock)
+    await managed.check()
+    yield
+    async with registry.reading() as snapshot:
+        head = (await snapshot.audit.standing()).head
+    await managed.note(head)

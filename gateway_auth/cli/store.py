@@ -70,14 +70,22 @@ def restore(
 
     from gateway_auth.adapters.sql.backup import Backup, UnusableBackup
     from gateway_auth.adapters.sql.restore import restore
+    from gateway_auth.adapters.system import SystemClock
+    from gateway_auth.bootstrap.management import anchored
     from gateway_auth.cli.session import actor
+    from gateway_auth.config import load
     from gateway_auth.lifecycle.input import format_time
 
     try:
         examined = Backup(file)
         made_at = format_time(int(examined.header.made_at))
         confirm(f"Restore the backup of {made_at}?", yes=yes)
-        done = _with_store(config, lambda store: restore(store, examined, actor(), time.time()))
+
+        async def bring_back(store: SqlStore) -> Restored:
+            async with anchored(store, load(config), SystemClock()):
+                return await restore(store, examined, actor(), time.time())
+
+        done = _with_store(config, bring_back)
     except UnusableBackup as error:
         raise CommandFailed(f"{file} {error}") from None
     _tell_restored(done, made_at, as_json)

@@ -112,6 +112,19 @@ def test_every_change_notes_its_head_in_the_anchor_file(workspace: Workspace) ->
     assert workspace.call("audit", "verify", "--anchor", str(anchors)).code == 1
 
 
+def test_a_restore_notes_its_head_too_and_is_not_made_where_it_could_not(workspace: Workspace) -> None:
+    workspace.app()
+    kept = workspace.directory / "kept.jsonl"
+    assert workspace.call("store", "backup", kept).code == 0
+    anchors = with_anchors(workspace)
+    anchors.mkdir()
+    ended = workspace.call("store", "restore", kept, "--yes")
+    assert (ended.code, "mend it, or change audit.anchor_file" in ended.err) == (1, True)
+    anchors.rmdir()
+    assert workspace.call("store", "restore", kept, "--yes").code == 0
+    assert anchors.read_text().split()[0] == workspace.call("audit", "verify", "--json").json["head"]
+
+
 def test_a_change_whose_head_could_not_be_noted_is_not_made(workspace: Workspace) -> None:
     anchors = with_anchors(workspace)
     anchors.mkdir()
