@@ -55,6 +55,12 @@ class GatewayAuth:
         gateway = self._runtime.gateway
         return gateway.readings() if gateway is not None else {}
 
+    async def leave(self) -> None:
+        """Others take over from here: webhooks are theirs to tell. Requests go on being judged until the end."""
+        gateway = self._runtime.gateway
+        if gateway is not None:
+            await gateway.leave()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in _JUDGED:
             await self._run_lifespan(scope, receive, send)

@@ -33,9 +33,14 @@ class Books:
         if self._webhooks is not None:
             self._webhooks.start()
 
+    async def leave(self) -> None:
+        """Tell webhooks no more: by another configuration than that of today, events would be lost or go astray."""
+        webhooks, self._webhooks = self._webhooks, None
+        if webhooks is not None:
+            await webhooks.stop()
+
     async def stop(self) -> None:
         """Write what is left, and end."""
-        if self._webhooks is not None:
-            await self._webhooks.stop()
+        await self.leave()
         await self._housekeeper.stop()
         await self._bookkeeper.stop()

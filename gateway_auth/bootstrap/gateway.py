@@ -88,6 +88,11 @@ class Gateway:
         """Its numbers, as of now."""
         return measure(self)
 
+    async def leave(self) -> None:
+        """Do only what requests need: the rest is for those who take over, under a newer configuration perhaps."""
+        if self._books is not None:
+            await self._books.leave()
+
     async def close(self) -> None:
         """Stop following changes, fetch no more keys, leave what is shared, and close the store."""
         self.is_closed = True

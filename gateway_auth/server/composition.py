@@ -22,10 +22,14 @@ from gateway_auth.server.snapshots import Reporting
 from gateway_auth.server.upstreams import named_upstreams, unusable_upstreams
 
 
-def build_app(configuration: Configuration, proxy: ProxyApp | None = None, snapshots: Path | None = None) -> ASGIApp:
+def build_judge(configuration: Configuration, proxy: ProxyApp) -> GatewayAuth:
+    """The middleware around the proxy, or around nothing where no request has somewhere to go."""
+    return GatewayAuth(Answering(proxy if _forwards(configuration) else None), config=configuration)
+
+
+def build_app(configuration: Configuration, judge: GatewayAuth | None = None, snapshots: Path | None = None) -> ASGIApp:
     """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
-    behind = (proxy or build_proxy(configuration)) if _forwards(configuration) else None
-    judge = GatewayAuth(Answering(behind), config=configuration)
+    judge = judge or build_judge(configuration, build_proxy(configuration))
     rooms: dict[str, ASGIApp] = {
         "authorize": ForwardAuth(configuration, judge=judge),
         "healthz": probe(alive),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import logging
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
-from gateway_auth.server.composition import build_app, build_proxy
+from gateway_auth.server.composition import build_app, build_judge, build_proxy
 from gateway_auth.server.draining import Draining
 from gateway_auth.server.idle import around
 from gateway_auth.server.sockets import keep_only
@@ -36,11 +37,14 @@ def worker_app(
     is_http2 = configuration.tls is not None and configuration.tls.is_http2
     try:
         proxy = build_proxy(configuration)
-        app: ASGIApp = build_app(configuration, proxy, snapshots)
+        judge = build_judge(configuration, proxy)
+        app: ASGIApp = build_app(configuration, judge, snapshots)
         app = around(app, listener) if is_http2 else app
-        return Draining(
-            app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2, leave=proxy.close_websockets
-        )
+
+        async def leave() -> None:
+            await asyncio.gather(judge.leave(), proxy.close_websockets())
+
+        return Draining(app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2, leave=leave)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)
