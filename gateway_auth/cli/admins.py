@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway_auth.cli.options import AsJson, Config
-from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_table
+from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_list
 from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.views import View, admin_view
 
@@ -93,12 +93,7 @@ def list_admins(config: Config = "", as_json: AsJson = False) -> None:
         return [admin_view(admin) async for admin in session.admins.iterate()]
 
     views = with_session(config, collect)
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_COLUMNS, [[view[column] for column in _COLUMNS] for view in views])
-    else:
-        note("There are no admins yet: gateway-auth admins create NAME --role admin")
+    tell_list(views, _COLUMNS, as_json, none="There are no admins yet: gateway-auth admins create NAME --role admin")
 
 
 @admins.command()

@@ -9,7 +9,7 @@ import typer
 
 from gateway_auth.cli.asking import confirm
 from gateway_auth.cli.options import AppArgument, AsJson, Config, Yes
-from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_table
+from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_list
 from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.views import View, app_view
 
@@ -50,12 +50,7 @@ def list_apps(config: Config = "", as_json: AsJson = False) -> None:
         return [app_view(app) async for app in session.apps.iterate()]
 
     views = with_session(config, collect)
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_COLUMNS, [[view[column] for column in _COLUMNS] for view in views])
-    else:
-        note("There are no apps yet: gateway-auth apps create NAME")
+    tell_list(views, _COLUMNS, as_json, none="There are no apps yet: gateway-auth apps create NAME")
 
 
 @apps.command()

@@ -11,7 +11,7 @@ import typer
 from gateway_auth.cli.audit_files import open_new, write_csv, write_json_lines
 from gateway_auth.cli.failures import CommandFailed, CommandRefused
 from gateway_auth.cli.options import AsJson, Config
-from gateway_auth.cli.output import note, tell, tell_json, tell_table
+from gateway_auth.cli.output import note, tell, tell_json, tell_list
 from gateway_auth.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -50,12 +50,9 @@ def list_records(
         return [audit_view(found) for found in await session.audit.newest(chosen, limit=limit, before=before)]
 
     views = with_session(config, collect)
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_COLUMNS, [[{**view, "changed": _changed(view)}[name] for name in _COLUMNS] for view in views])
-    else:
-        note("There are no such records.")
+    if not as_json:
+        views = [{**view, "changed": _changed(view)} for view in views]
+    tell_list(views, _COLUMNS, as_json, none="There are no such records.")
 
 
 @audit.command()

@@ -13,7 +13,7 @@ from gateway_auth.cli.key_handover import hand_over
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.keys import tell_created
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument, Yes
-from gateway_auth.cli.output import note, tell_json, tell_table
+from gateway_auth.cli.output import note, tell_list
 from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.input import format_time
 from gateway_auth.lifecycle.review import DEFAULT_NOTICE_DAYS
@@ -132,19 +132,9 @@ def usage(
         return [usage_view(row) for row in await session.usage.report(key_id=key.id, since=since, by=by)]
 
     views = with_session(config, ask)
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_USAGE_COLUMNS, [[view[column] for column in _USAGE_COLUMNS] for view in views])
-    else:
-        note(f"{key_id} was not used in that time.")
+    tell_list(views, _USAGE_COLUMNS, as_json, none=f"{key_id} was not used in that time.")
 
 
 def _tell_keys(found: list[KeyRecord], none: str, as_json: bool) -> None:
     views = [key_view(key, time.time()) for key in found]
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_COLUMNS, [[view[column] for column in _COLUMNS] for view in views])
-    else:
-        note(none)
+    tell_list(views, _COLUMNS, as_json, none=none)

@@ -10,7 +10,7 @@ import typer
 
 from gateway_auth.cli import key_options as option
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument
-from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_table
+from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_list
 from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.views import View, key_view
 
@@ -81,12 +81,7 @@ def list_keys(
         return [key_view(key, time.time()) async for key in session.keys.iterate(app_id)]
 
     views = with_session(config, collect)
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_COLUMNS, [[view[column] for column in _COLUMNS] for view in views])
-    else:
-        note("There are no keys: gateway-auth keys create --app APP --scope SCOPE")
+    tell_list(views, _COLUMNS, as_json, none="There are no keys: gateway-auth keys create --app APP --scope SCOPE")
 
 
 @keys.command()

@@ -64,6 +64,16 @@ def tell_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         _draw(table, sys.stdout)
 
 
+def tell_list(views: Sequence[Mapping[str, object]], columns: Sequence[str], as_json: bool, *, none: str) -> None:
+    """Objects of one kind: these `columns` of each as a table, or all as JSON; `none` of none."""
+    if as_json:
+        tell_json(views)
+    elif views:
+        tell_table(columns, [[view[column] for column in columns] for view in views])
+    else:
+        note(none)
+
+
 def tell_fields(view: Mapping[str, object], stream: TextIO | None = None) -> None:
     """The fields of one object, one a line; those without a value are left out."""
     from rich.table import Table

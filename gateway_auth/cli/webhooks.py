@@ -9,7 +9,7 @@ import typer
 
 from gateway_auth.cli.failures import CommandRefused
 from gateway_auth.cli.options import AsJson, Config
-from gateway_auth.cli.output import note, tell, tell_json, tell_table
+from gateway_auth.cli.output import tell, tell_json, tell_list
 from gateway_auth.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -40,12 +40,7 @@ def deliveries(
         return [delivery_view(one) async for one in session.webhooks.deliveries(status or None)]
 
     views = with_session(config, collect)
-    if as_json:
-        tell_json(views)
-    elif views:
-        tell_table(_COLUMNS, [[view[column] for column in _COLUMNS] for view in views])
-    else:
-        note("There are no such deliveries.")
+    tell_list(views, _COLUMNS, as_json, none="There are no such deliveries.")
 
 
 @webhooks.command()

@@ -71,7 +71,7 @@ async def test_an_upgrade_that_is_killed_leaves_the_old_store_or_the_new_one(
     template = server.new_database()
     await make_released(server.url(template), "0002", records=UPGRADED)
     urls += [server.url(server.new_database(template)) for _ in range(KILLED)]
-    killed = kill("upgrade", 1.0, urls, tmp_path)
+    killed = kill("upgrade", urls, tmp_path)
     assert killed > 0
     for url in urls:
         async with sql_store(url) as store:
@@ -91,7 +91,7 @@ async def test_a_backup_that_is_killed_leaves_the_store_and_no_half_of_a_file(
         folder.mkdir()
         async with sql_store(url) as store:
             await fill(store, 3000)
-        assert kill("backup", 0.6, [url] * KILLED, folder) > 0
+        assert kill("backup", [url] * KILLED, folder) > 0
         whole = [path for path in folder.iterdir() if not path.name.endswith(".partial")]
         assert [Backup(path).header.audit_seq for path in whole] == [3000] * len(whole)
         async with sql_store(url) as store:
@@ -105,10 +105,10 @@ async def fill(store: SqlStore, count: int) -> None:
             await transaction.record(event(f"key{number}"))
 
 
-def kill(mode: str, longest: float, urls: list[str], folder: Path) -> int:
+def kill(mode: str, urls: list[str], folder: Path) -> int:
     """How many were killed before they were done."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.adapters.killed", mode, str(longest), *urls],
+        [sys.executable, "-m", "tests.adapters.killed", mode, *urls],
         cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
