@@ -1,7 +1,8 @@
 """Run as a program: upgrades or backs up one store after the other, and kills it in the middle.
 
 The first may end, and tells how long it takes: the others are killed sooner. Arguments: `upgrade` or `backup`, the
-addresses of the stores. Backups go to numbered files in the current directory. It forks, which a process with threads must not; that is why it is a program of its own.
+addresses of the stores. Backups go to numbered files in the current directory. It forks, which a process with threads
+must not; that is why it is a program of its own.
 """
 
 from __future__ import annotations
