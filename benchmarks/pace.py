@@ -27,7 +27,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """Milliseconds of the median and the 99th percentile of `answered` requests; `failed` were not answered with 200."""
+    """Milliseconds, median and 99th percentile. Of `answered` requests `failed` were not answered with 200."""
 
     answered: int
     failed: int

@@ -66,7 +66,7 @@ def _at_pace(
     seconds = sizes.server_seconds / 2
     return [
         {name: offer_steadily(server.port, PATH, headers, rate, seconds, core) for name, server in servers.items()}
-        for _ in range(sizes.server_rounds)
+        for _ in range(max(1, sizes.server_rounds - 1))
     ]
 
 
@@ -80,14 +80,14 @@ def _alone(rounds: Rounds) -> list[Figure]:
 
 
 def _ratios(rounds: Rounds) -> list[Figure]:
-    figures = [figure for name in GOALS_FOR for figure in _compare(f"proxy.{name}", rounds, [name])]
-    figures += _compare("proxy.python", rounds, [name for name in PYTHON if name in rounds[0]])
+    figures = [figure for name in GOALS_FOR for figure in compare(f"proxy.{name}", rounds, [name])]
+    figures += compare("proxy.python", rounds, [name for name in PYTHON if name in rounds[0]])
     for name in ("envoy bare", "nginx"):
-        figures += _compare(f"proxy.{name.replace(' ', '_')}", rounds, [name])
+        figures += compare(f"proxy.{name.replace(' ', '_')}", rounds, [name])
     return figures
 
 
-def _compare(figure: str, rounds: Rounds, names: Sequence[str]) -> list[Figure]:
+def compare(figure: str, rounds: Rounds, names: Sequence[str]) -> list[Figure]:
     """Our rate over that of the best of these, and the same reckoned from CPU time."""
     pairs = [(each["gateway"], max((each[name] for name in names), key=_rate)) for each in rounds if names[0] in each]
     ratios = [ours.rate / theirs.rate for ours, theirs in pairs]
@@ -97,9 +97,9 @@ def _compare(figure: str, rounds: Rounds, names: Sequence[str]) -> list[Figure]:
         for name in names
     )
     ratio = summarize(figure, ratios, lowest_is_best=False, note=told)
-    busy = min(median(each.busy for each in side) for side in zip(*pairs, strict=True))
-    if busy < LEAST_BUSY:
-        ratio = replace(ratio, doubt=f"one of them had only {busy:.0%} of the core")
+    for side, who in zip(zip(*pairs, strict=True), ("the gateway", " or ".join(names)), strict=True):
+        if (busy := median(each.busy for each in side)) < LEAST_BUSY:
+            ratio = replace(ratio, doubt=f"{who} had only {busy:.0%} of the core")
     return [ratio, summarize(f"{figure}_cpu", cpu_ratios, lowest_is_best=False)]
 
 
@@ -107,11 +107,10 @@ def _latencies(paces: Sequence[Mapping[str, Pace]], rate: float) -> list[Figure]
     """Of each round at half of what the slower of the two can do."""
     over = [each["gateway"].p99 / each["envoy"].p99 for each in paces]
     added = [each["gateway"].p99 - each["upstream"].p99 for each in paces]
-    alone = median(each["upstream"].p99 for each in paces)
-    told = ", ".join(
-        f"{name} {show(median(each[name].p99 for each in paces))} (median {show(median(each[name].p50 for each in paces))})"
-        for name in ("gateway", "envoy", "upstream")
-    )
+    p99s = {name: median(each[name].p99 for each in paces) for name in paces[0]}
+    p50s = {name: median(each[name].p50 for each in paces) for name in paces[0]}
+    told = ", ".join(f"{name} {show(p99s[name])} (median {show(p50s[name])})" for name in paces[0])
+    alone = p99s["upstream"]
     doubt = "" if alone <= QUIET_MS else f"without a proxy it was {show(alone)} ms: the machine was busy"
     figures = [
         summarize("proxy.p99", over, note=f"{rate:,.0f} requests/s; {told} ms"),
