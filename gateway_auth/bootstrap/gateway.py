@@ -93,6 +93,7 @@ class Gateway:
         self.is_closed = True
         await self.watches.stop()
         await self.changes.stop()
+        await self.keys.close()
         if self._books is not None:
             await self._books.stop()
         if self.tokens is not None:

@@ -22,6 +22,8 @@ logger = logging.getLogger("gateway_auth.keys")
 MAX_STORE_READS = 32
 READ_TIMEOUT_SECONDS = 2.0
 MAX_REREADS = 3
+REFRESH_PART = 0.1
+"""A key in use is read again when between one and two of these parts of its life are left: nobody waits for it."""
 
 
 class Invalid:
@@ -83,13 +85,28 @@ class KeyVerifier:
         if entry is None:
             return self._recall_unknown(presented)
         now = self._monotonic()
-        if now >= self._changes.serve_until or (now >= entry.dies_at and not self._changes.is_degraded):
+        if now >= self._changes.serve_until or (now >= entry.refresh_at and self._is_over(entry, now)):
             return None if self._format.parse_key_id(presented) else INVALID
         self.hits += 1
         if entry.fingerprint is None:
             return self._prove(presented, entry)
         # Another text than the one proven cannot have the same digest: no need to compute it.
         return entry.key if compare_digest(self._fingerprint(presented), entry.fingerprint) else INVALID
+
+    def _is_over(self, entry: CachedKey, now: float) -> bool:
+        """Whether a key past its `refresh_at` may not be used any more; while it may, it is read again meanwhile."""
+        if self._changes.is_degraded:
+            return False
+        if now >= entry.dies_at:
+            return True
+        entry.refresh_at = entry.dies_at
+        key_id = entry.key.record.id
+        self._flight.begin((key_id, self._changes.revision), lambda: self._load(key_id))
+        return False
+
+    async def close(self) -> None:
+        """Give up what is being read ahead."""
+        await self._flight.close()
 
     def _recall_unknown(self, presented: bytes) -> VerifiedKey | Invalid | None:
         key_id = self._format.parse_key_id(presented)
@@ -191,7 +208,11 @@ class KeyVerifier:
         except ValueError as error:
             logger.error("key %s cannot be used: %s", reading.key.id, error)
             return None
-        return CachedKey(key, reading.revision, self._monotonic() + self._cache_seconds)
+        dies_at = self._monotonic() + self._cache_seconds
+        # Spread over keys and, as the fingerprint is of this process, over workers: what was read together is not read
+        # again together.
+        part = REFRESH_PART * (1 + self._fingerprint(reading.key.id.encode())[0] / 256)
+        return CachedKey(key, reading.revision, dies_at, dies_at - self._cache_seconds * part)
 
     def _prove(self, presented: bytes, entry: CachedKey) -> VerifiedKey | Invalid:
         """The one place a secret is compared."""

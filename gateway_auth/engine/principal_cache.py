@@ -16,15 +16,17 @@ UNKNOWN_SECONDS = 5.0
 class CachedKey:
     """A stored key in its judging form, as of `revision`, until `dies_at` (monotonic seconds).
 
-    `fingerprint` is that of the one text that was verified against it, None until one was.
+    Who uses it from `refresh_at` on should have it read again meanwhile. `fingerprint` is that of the one text that was
+    verified against it, None until one was.
     """
 
-    __slots__ = ("dies_at", "fingerprint", "key", "revision")
+    __slots__ = ("dies_at", "fingerprint", "key", "refresh_at", "revision")
 
-    def __init__(self, key: VerifiedKey, revision: int, dies_at: float) -> None:
+    def __init__(self, key: VerifiedKey, revision: int, dies_at: float, refresh_at: float | None = None) -> None:
         self.key = key
         self.revision = revision
         self.dies_at = dies_at
+        self.refresh_at = dies_at if refresh_at is None else refresh_at
         self.fingerprint: bytes | None = None
 
 

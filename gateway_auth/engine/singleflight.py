@@ -24,10 +24,19 @@ class SingleFlight(Generic[K, V]):
         """The answer of `call`, or of the call for the same key that is already under way."""
         flight = self._flights.get(key)
         if flight is None or flight.done():
-            flight = asyncio.ensure_future(_run(call))
-            self._flights[key] = flight
-            flight.add_done_callback(partial(self._land, key))
+            flight = self._start(key, call)
         return await asyncio.shield(flight)
+
+    def _start(self, key: K, call: Callable[[], Awaitable[V]]) -> asyncio.Task[V]:
+        flight = asyncio.ensure_future(_run(call))
+        self._flights[key] = flight
+        flight.add_done_callback(partial(self._land, key))
+        return flight
+
+    def begin(self, key: K, call: Callable[[], Awaitable[V]]) -> None:
+        """Have `call` made for whoever asks soon, unless one for the key is under way. Waits for nothing."""
+        if key not in self._flights:
+            self._start(key, call)
 
     async def close(self) -> None:
         """End every call under way; who waits for one is cancelled."""

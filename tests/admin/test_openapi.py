@@ -7,7 +7,7 @@ import os
 from typing import Any
 from urllib.parse import quote
 
-import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
