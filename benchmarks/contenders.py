@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import http.client
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +49,12 @@ def contenders(folder: Path, upstream: int, core: int | None) -> Iterator[tuple[
         servers["envoy bare"] = Server(servers["envoy"].pid, int(words["BARE_PORT"]))
         for name, server in servers.items():
             _wait_for_ok(name, server.port, headers)
-        yield servers, headers
+        try:
+            yield servers, headers
+        finally:
+            # All at once: some take seconds to say goodbye. They are waited for, and ended otherwise, as they leave.
+            for pid in {server.pid for server in servers.values()}:
+                os.kill(pid, signal.SIGTERM)
 
 
 def _commands(folder: Path, words: Mapping[str, str]) -> dict[str, Callable[[int], list[str]]]:

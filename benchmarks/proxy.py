@@ -40,7 +40,7 @@ def run(sizes: Sizes) -> list[Figure]:
     ):
         servers = {"upstream": upstream, **proxies}
         for server in servers.values():
-            offer(server.port, PATH, headers, min(WARM_SECONDS, sizes.server_seconds), load_core)
+            offer(server.port, PATH, headers, min(WARM_SECONDS, sizes.server_seconds / 2), load_core)
         rounds = _in_turns(servers, headers, sizes, load_core)
         rate = min(median(_rates(rounds, name)) for name in ("gateway", "envoy")) / 2
         paces = _at_pace({name: servers[name] for name in ("upstream", "gateway", "envoy")}, headers, rate, sizes)

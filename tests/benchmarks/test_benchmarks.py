@@ -73,9 +73,9 @@ def test_load_at_a_steady_rate_is_as_much_as_was_asked_for() -> None:
 
 @pytest.mark.slow
 def test_a_steady_load_stops_rather_than_time_refusals() -> None:
-    with _answering(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n") as port:
-        with pytest.raises(AssertionError, match="5 of 5 requests were not answered with 200"):
-            offer_steadily(port, "/", {}, rate=50, seconds=0.1, core=None)
+    refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
+    with _answering(refusal) as port, pytest.raises(AssertionError, match="5 of 5 requests were not answered with 200"):
+        offer_steadily(port, "/", {}, rate=50, seconds=0.1, core=None)
 
 
 @contextmanager
