@@ -43,7 +43,9 @@ def offer_steadily(
     request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\n".encode()
     command = [sys.executable, "-m", "benchmarks.pace", str(port), str(rate), str(seconds), str(CONNECTIONS)]
     with on_core(core):
-        done = subprocess.run(command, input=request, capture_output=True, timeout=seconds + GRACE_SECONDS, check=True)
+        done = subprocess.run(
+            command, input=request, stdout=subprocess.PIPE, timeout=seconds + GRACE_SECONDS, check=True
+        )
     pace = msgspec.json.decode(done.stdout, type=Pace)
     if pace.failed:
         raise AssertionError(f"{pace.failed} of {pace.answered} requests were not answered with 200")
