@@ -96,11 +96,13 @@ def compare(figure: str, rounds: Rounds, names: Sequence[str]) -> list[Figure]:
         f"{name} {show(median(_rates(rounds, name)))} requests/s with {show(median(_cpu(rounds, name)))} µs of CPU each"
         for name in names
     )
-    ratio = summarize(figure, ratios, lowest_is_best=False, note=told)
+    best = max(ours.rate for ours, _ in pairs) / max(theirs.rate for _, theirs in pairs)
+    least = min(theirs.cpu for _, theirs in pairs) / (min(ours.cpu for ours, _ in pairs) or 1.0)
+    ratio = summarize(figure, ratios, lowest_is_best=False, note=f"best over best {show(best)}; {told}")
     for side, who in zip(zip(*pairs, strict=True), ("the gateway", " or ".join(names)), strict=True):
         if (busy := median(each.busy for each in side)) < LEAST_BUSY:
             ratio = replace(ratio, doubt=f"{who} had only {busy:.0%} of the core")
-    return [ratio, summarize(f"{figure}_cpu", cpu_ratios, lowest_is_best=False)]
+    return [ratio, summarize(f"{figure}_cpu", cpu_ratios, lowest_is_best=False, note=f"least over least {show(least)}")]
 
 
 def _latencies(paces: Sequence[Mapping[str, Pace]], rate: float) -> list[Figure]:
