@@ -71,6 +71,20 @@ def pin(pid: int, core: int | None) -> None:
 
 
 @contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """This process, and what it starts meanwhile, keeps to one core."""
+    if core is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def serving(
     command: str,
     app: str,
@@ -89,12 +103,12 @@ def serving(
 @contextmanager
 def running(words: list[str], port: int, core: int | None, environment: Mapping[str, str]) -> Iterator[Server]:
     """The same for any command that serves on this port."""
-    # A session of its own: Ctrl-C reaches us, and we end it.
-    process = subprocess.Popen(
-        words, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    # A session of its own: Ctrl-C reaches us, and we end it. Pinned before it starts: it may start threads at once.
+    with on_core(core):
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
     try:
-        pin(process.pid, core)
         _wait_for(process, port)
         yield Server(process.pid, port)
     finally:

@@ -15,7 +15,7 @@ from threading import Thread
 
 from benchmarks.figure import Figure, Sizes, percentile, show
 from benchmarks.server_apps import SITE
-from benchmarks.servers import Server, cores, serving
+from benchmarks.servers import Server, cores, on_core, serving
 from benchmarks.signing import Signer, key_set
 from benchmarks.tokens_over_http import prepare
 from benchmarks.world import PATH, REFERRER
@@ -54,7 +54,7 @@ def run(sizes: Sizes) -> list[Figure]:
     core, load_core = cores()
     with tempfile.TemporaryDirectory() as name, _issuing(Issuer(key_set(signer))) as issuer:
         site = prepare(Path(name), signer, jwks_url=f"http://127.0.0.1:{issuer.server_port}/jwks")
-        with serving("uvicorn", "guarded", core, {SITE: str(site)}) as server, _on(load_core):
+        with serving("uvicorn", "guarded", core, {SITE: str(site)}) as server, on_core(load_core):
             return asyncio.run(_measure(server, signer, issuer, sizes.storm))
 
 
@@ -66,20 +66,6 @@ def _issuing(issuer: Issuer) -> Iterator[Issuer]:
     finally:
         issuer.shutdown()
         issuer.server_close()
-
-
-@contextmanager
-def _on(core: int | None) -> Iterator[None]:
-    """This process makes the load: it leaves the server its core."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 async def _measure(server: Server, signer: Signer, issuer: Issuer, count: int) -> list[Figure]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -11,7 +15,10 @@ from benchmarks import __main__ as command
 from benchmarks import in_process, keys, load, proxy
 from benchmarks.figure import Figure, Sizes
 from benchmarks.goals import GOALS
+from benchmarks.over_http import Round
+from benchmarks.pace import offer_steadily
 from benchmarks.report import BEGIN, END, as_data, render, verdict, write_into
+from benchmarks.servers import cores, serving
 from benchmarks.world import api_key, request_scope
 
 TINY = Sizes(
@@ -21,7 +28,7 @@ TINY = Sizes(
 )  # fmt: skip
 
 
-MAY_BE_NOTHING = ("http.", "storm.", "shared.", "revoke.", "bulk.growth")
+MAY_BE_NOTHING = ("http.", "storm.", "shared.", "revoke.", "bulk.growth", "proxy.p99_added")
 """Differences and counts of a round that is too short to see any."""
 
 
@@ -40,14 +47,77 @@ def test_a_scenario_gives_its_figures(scenario: str) -> None:
 def test_a_scenario_with_servers_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)
-    assert all(figure.value > 0 for figure in figures if not figure.name.startswith(MAY_BE_NOTHING)), figures
+    some = [each for each in figures if not each.name.startswith(MAY_BE_NOTHING) and not each.name.endswith("cpu")]
+    assert all(figure.value > 0 for figure in some), figures
 
 
 @pytest.mark.slow
 def test_load_is_made_without_wrk_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert load.generator() == "own load generator"
-    assert {figure.name for figure in proxy.run(TINY)} == names_of("proxy")
+    _, core = cores()
+    with serving("upstream", "", core, {}) as upstream:
+        made = load.offer(upstream.port, "/", {}, 0.2, core)
+    assert made.answered > 0
+    assert made.failed == 0
+
+
+@pytest.mark.slow
+def test_load_at_a_steady_rate_is_as_much_as_was_asked_for() -> None:
+    _, core = cores()
+    with serving("upstream", "", core, {}) as upstream:
+        pace = offer_steadily(upstream.port, "/", {}, rate=500, seconds=0.4, core=core)
+    assert pace.answered == 200
+    assert 0 < pace.p50 <= pace.p99
+
+
+@pytest.mark.slow
+def test_a_steady_load_stops_rather_than_time_refusals() -> None:
+    refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
+    with _answering(refusal) as port, pytest.raises(AssertionError, match="5 of 5 requests were not answered with 200"):
+        offer_steadily(port, "/", {}, rate=50, seconds=0.1, core=None)
+
+
+@contextmanager
+def _answering(answer: bytes) -> Iterator[int]:
+    """A port where every request gets this answer, in two pieces."""
+
+    def serve(client: socket.socket) -> None:
+        with client:
+            while client.recv(65536):
+                client.sendall(answer[:10])
+                client.sendall(answer[10:])
+
+    def accept() -> None:
+        with suppress(OSError):  # closed
+            while True:
+                Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=accept, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_the_proxy_is_held_against_the_best_proxy_in_python_of_the_same_round() -> None:
+    rounds = [
+        {"gateway": Round(10_000, 95), "httpx2": Round(1_000, 990), "aiohttp": Round(2_500, 390)},
+        {"gateway": Round(9_000, 105)},
+        {"gateway": Round(8_000, 120), "httpx2": Round(4_000, 240), "aiohttp": Round(2_000, 480)},
+    ]
+    rate, cpu = proxy.compare("proxy.python", rounds, ["httpx2", "aiohttp"])
+    assert rate.value == pytest.approx((4.0 + 2.0) / 2)
+    assert cpu.value == pytest.approx((390 / 95 + 240 / 120) / 2)
+    assert rate.doubt == ""
+
+
+def test_a_proxy_that_did_not_have_its_core_decides_nothing() -> None:
+    rounds = [{"gateway": Round(10_000, 95), "envoy": Round(6_000, 60)}]
+    rate, cpu = proxy.compare("proxy.envoy", rounds, ["envoy"])
+    assert rate.doubt == "envoy had only 36% of the core"
+    assert cpu.doubt == ""
 
 
 def test_every_scenario_is_in_the_command_and_every_figure_in_one() -> None:
