@@ -76,9 +76,10 @@ class Connection:
         time.sleep(0.003)
         self.send(raw[position:])
 
-    def first_bytes(self, patience_seconds: float) -> bytes:
-        """What comes first, whatever it is; nothing when the connection is closed instead."""
-        self._receive(patience_seconds)
+    def first_bytes(self, patience_seconds: float, count: int = 1) -> bytes:
+        """What comes first, whatever it is, in as many pieces as make `count` bytes; less if the connection closes."""
+        while len(self._data) < count and self._receive(patience_seconds):
+            pass
         return self._data
 
     def answer(self, method: str = "GET") -> Answer:

@@ -288,7 +288,7 @@ def test_a_websocket_passes_on_routes_that_take_one(edge: Edge) -> None:
         connection.send(request("GET", "/socket", [*HANDSHAKE, key(edge)]))
         assert connection.answer().status == 101
         connection.send(b"ping")
-        assert connection.first_bytes(10.0) == b"ping"
+        assert connection.first_bytes(10.0, 4) == b"ping"
     (record,) = edge.take_records()
     assert record.values("x-auth-subject") == ["client-1"]
 
