@@ -17,7 +17,7 @@ from benchmarks.shared_limits import with_redis
 from benchmarks.world import ACTOR, PATH, REFERRER, Site, make_keys, make_site
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
-from gateway_auth.bootstrap.shared import tell_of_change
+from gateway_auth.bootstrap.sharing import tell_of_change
 from gateway_auth.config import load
 from gateway_auth.lifecycle.keys import ManageKeys
 

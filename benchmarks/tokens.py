@@ -25,7 +25,7 @@ from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.system import SystemClock
 from gateway_auth.bootstrap import Gateway, assemble
-from gateway_auth.bootstrap.tokens import IssuerSource
+from gateway_auth.bootstrap.issuer_source import IssuerSource
 from gateway_auth.config import load
 from gateway_auth.core.credential import CredentialKind, Jwt
 from gateway_auth.core.issuer import Algorithm, Issuer

@@ -14,8 +14,9 @@ from msgspec import Struct
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
 
-from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
+from gateway_auth.asgi.exchange import Exchange
 from gateway_auth.asgi.respond import POLICY_VIOLATION
+from gateway_auth.asgi.types import SCOPE_KEY
 from gateway_auth.core.decision import REASONS, Deny, Reason
 from gateway_auth.core.principal import Principal
 from gateway_auth.core.roles import parse_role

@@ -23,8 +23,6 @@ from gateway_auth.errors import BodyTooLarge
 if TYPE_CHECKING:
     from gateway_auth.asgi.gate import Gate
 
-SCOPE_KEY = "gateway_auth"
-
 _SWITCHED = 101
 """The status of a WebSocket that was accepted, where no message tells one."""
 _BEGINNINGS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))

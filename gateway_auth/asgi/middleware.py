@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gateway_auth.asgi.exchange import SCOPE_KEY, Exchange
+from gateway_auth.asgi.exchange import Exchange
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
 from gateway_auth.asgi.scope import TLS_SCHEMES, Reading
-from gateway_auth.asgi.types import ASGIApp, Header, Receive, Scope, Send
+from gateway_auth.asgi.types import SCOPE_KEY, ASGIApp, Header, Receive, Scope, Send
 from gateway_auth.asgi.watched import watched
 from gateway_auth.core.condition import GONE, Condition
 from gateway_auth.core.decision import Allow, Deny, Reason
@@ -53,7 +53,11 @@ class GatewayAuth:
     def readings(self) -> Readings:
         """Its numbers (`core.measures`); none before it has started. Those that only grow stay after its end."""
         gateway = self._runtime.gateway
-        return gateway.readings() if gateway is not None else {}
+        if gateway is None:
+            return {}
+        from gateway_auth.bootstrap.measuring import measure
+
+        return measure(gateway)
 
     async def leave(self) -> None:
         """Others take over from here: webhooks are theirs to tell. Requests go on being judged until the end."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from gateway_auth.asgi.exchange import SCOPE_KEY
 from gateway_auth.asgi.scope import Reading
-from gateway_auth.asgi.types import Header, Receive, Scope, Send
+from gateway_auth.asgi.types import SCOPE_KEY, Header, Receive, Scope, Send
 from gateway_auth.core import headers as h
 from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.core.resource import METADATA_PATH, ResourceMetadata, metadata_url, metadata_url_of

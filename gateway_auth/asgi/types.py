@@ -11,3 +11,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+SCOPE_KEY = "gateway_auth"
+"""Where the scope of an admitted request holds what is known of it: an `asgi.exchange.Exchange`."""

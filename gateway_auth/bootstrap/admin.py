@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.bootstrap.management import ManagedRegistry
-from gateway_auth.bootstrap.shared import is_redis_there, tell_of_change
+from gateway_auth.bootstrap.sharing import is_redis_there, tell_of_change
 from gateway_auth.config import Configuration
 from gateway_auth.core.audit import AuditHead
 from gateway_auth.errors import StoreError

@@ -12,14 +12,14 @@ from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.bootstrap.books import Books
-from gateway_auth.bootstrap.measuring import measure
+from gateway_auth.bootstrap.issuer_source import IssuerSource
 from gateway_auth.bootstrap.posture import log_posture
-from gateway_auth.bootstrap.shared import Shared, TruthStore, open_shared
-from gateway_auth.bootstrap.tokens import IssuerSource, Tokens, open_issuers
+from gateway_auth.bootstrap.shared import Shared, TruthStore
+from gateway_auth.bootstrap.sharing import open_shared
+from gateway_auth.bootstrap.tokens import Tokens, open_issuers
 from gateway_auth.config import Configuration, load
 from gateway_auth.core.condition import Condition
 from gateway_auth.core.keyhash import PepperRing, fingerprinter, token_fingerprinter
-from gateway_auth.core.measures import Readings
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.api_key import KeyVerifier, nothing_to_note
 from gateway_auth.engine.brake import Brake
@@ -83,10 +83,6 @@ class Gateway:
     def condition(self) -> Condition:
         """Whether it can judge requests. Not when what it remembers is older than the store may be away, nor closed."""
         return Condition(self.changes.is_usable() and not self.is_closed, self.degraded)
-
-    def readings(self) -> Readings:
-        """Its numbers, as of now."""
-        return measure(self)
 
     async def leave(self) -> None:
         """Do only what requests need: the rest is for those who take over, under a newer configuration perhaps."""

@@ -8,7 +8,7 @@ from gateway_auth.adapters.issuers.introspection import HttpIntrospector
 from gateway_auth.adapters.issuers.key_sets import key_set_reader
 from gateway_auth.adapters.issuers.signatures import hmac_key
 from gateway_auth.adapters.issuers.sources import AddressSource, FileSource, StaticSource
-from gateway_auth.bootstrap.tokens import IssuerSource
+from gateway_auth.bootstrap.issuer_source import IssuerSource
 from gateway_auth.config.configuration import IssuerSettings
 from gateway_auth.engine.opaque import IntrospectedIssuer
 from gateway_auth.ports import Clock, KeySetSource

@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway_auth.config import Configuration
-from gateway_auth.config.configuration import RedisSettings
 from gateway_auth.core.shares import Share
 from gateway_auth.engine.shared_limits import SharedLimits
 from gateway_auth.engine.shared_slots import SharedSlots
-from gateway_auth.errors import ConfigError
-from gateway_auth.ports import ChangeFeed, Clock, KeyStore, RevocationStore
+from gateway_auth.ports import ChangeFeed, KeyStore, RevocationStore
 
 
 class TruthStore(ChangeFeed, RevocationStore, Protocol):
@@ -45,51 +42,3 @@ class Shared(Protocol):
     def looks(self) -> Counter[str]: ...
     def start(self, on_nudge: Callable[[], None]) -> None: ...
     async def close(self) -> None: ...
-
-
-def open_shared(configuration: Configuration, store: Truth, clock: Clock) -> Shared | None:
-    """What is shared; None without `[redis]`. Raises ConfigError where it cannot be."""
-    settings = configuration.redis
-    if settings is None:
-        return None
-    try:
-        from gateway_auth.bootstrap.redis import open_parts
-    except ImportError as error:
-        raise _needs_libraries(error) from error
-    return open_parts(settings, configuration, store, clock)
-
-
-def refuse_unusable(settings: RedisSettings | None) -> None:
-    """Raises ConfigError for a `[redis]` that no gateway could start with: before anything is started."""
-    if settings is None:
-        return
-    try:
-        from gateway_auth.adapters.redis.connection import RedisConnection
-    except ImportError as error:
-        raise _needs_libraries(error) from error
-    RedisConnection(settings.url)
-
-
-async def tell_of_change(settings: RedisSettings) -> None:
-    """Tell all workers that something was changed, as well as that can be done quickly. Never raises."""
-    try:
-        from gateway_auth.bootstrap.redis import tell
-
-        await tell(settings)
-    except (ImportError, ConfigError):
-        # Who serves with this configuration is told what is wrong with it; the change is made.
-        return
-
-
-async def is_redis_there(settings: RedisSettings) -> bool:
-    """Whether Redis answers now. Never raises."""
-    try:
-        from gateway_auth.bootstrap.redis import answers
-
-        return await answers(settings)
-    except (ImportError, ConfigError):
-        return False
-
-
-def _needs_libraries(error: ImportError) -> ConfigError:
-    return ConfigError(f"[redis] needs more libraries: pip install 'gateway-auth[redis]' ({error})")

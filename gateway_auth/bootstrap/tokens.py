@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
-from msgspec import Struct
-
+from gateway_auth.bootstrap.issuer_source import IssuerSource
 from gateway_auth.config.configuration import IssuerSettings
-from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.token import VerifiedToken
 from gateway_auth.engine.bearer import BearerVerifier
 from gateway_auth.engine.changes import ChangeFollower
 from gateway_auth.engine.jwt import JwtVerifier
-from gateway_auth.engine.keysets import MAX_AGE_SECONDS, IssuerKeys, KeyName
-from gateway_auth.engine.opaque import IntrospectedIssuer, OpaqueVerifier
+from gateway_auth.engine.keysets import IssuerKeys, KeyName
+from gateway_auth.engine.opaque import OpaqueVerifier
 from gateway_auth.engine.revocations import RevokedTokens
 from gateway_auth.engine.token_cache import TokenCache
 from gateway_auth.errors import ConfigError
-from gateway_auth.ports import Clock, KeySetSource, Random, RevocationStore
-
-Close = Callable[[], Awaitable[None]]
-
-
-class IssuerSource(Struct, frozen=True, kw_only=True):
-    """One issuer: where its keys come from, and how it is asked; `close` ends what the adapters of it hold."""
-
-    rules: Issuer
-    keys: KeySetSource | None = None
-    introspected: IntrospectedIssuer | None = None
-    keys_max_age_seconds: float = MAX_AGE_SECONDS
-    close: Close | None = None
+from gateway_auth.ports import Clock, Random, RevocationStore
 
 
 def open_issuers(issuers: Sequence[IssuerSettings], clock: Clock) -> list[IssuerSource]:

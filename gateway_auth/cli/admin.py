@@ -41,7 +41,7 @@ async def _serve(configuration: Configuration, address: str, port: int, log_leve
     import logging
 
     from gateway_auth.bootstrap.admin import AdminParts
-    from gateway_auth.bootstrap.shared import refuse_unusable
+    from gateway_auth.bootstrap.sharing import refuse_unusable
     from gateway_auth.config.addresses import is_loopback
     from gateway_auth.server.composition import build_admin
     from gateway_auth.server.in_process import serving, stop_signal

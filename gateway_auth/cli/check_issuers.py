@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway_auth.adapters.system import SystemClock
-from gateway_auth.bootstrap.tokens import IssuerSource, open_issuers
+from gateway_auth.bootstrap.issuer_source import IssuerSource
+from gateway_auth.bootstrap.tokens import open_issuers
 from gateway_auth.cli.checks import Check
 from gateway_auth.config import Configuration
 from gateway_auth.errors import IssuerUnavailable

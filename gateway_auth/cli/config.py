@@ -21,7 +21,7 @@ configuration = typer.Typer(help="The configuration: is it right, and what does 
 @configuration.command()
 def check(config: Config = "", as_json: AsJson = False) -> None:
     """Say everything that is wrong with the configuration. Exits 2 when something is."""
-    from gateway_auth.bootstrap.shared import refuse_unusable
+    from gateway_auth.bootstrap.sharing import refuse_unusable
     from gateway_auth.config import load
     from gateway_auth.server.tls_files import read_tls
 

@@ -110,7 +110,7 @@ def with_session(config: str, use: Callable[[Session], Awaitable[T]]) -> T:
         finally:
             await store.close()
             if session.has_changed and configuration.redis is not None:
-                from gateway_auth.bootstrap.shared import tell_of_change
+                from gateway_auth.bootstrap.sharing import tell_of_change
 
                 await tell_of_change(configuration.redis)
 

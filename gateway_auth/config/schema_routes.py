@@ -21,7 +21,7 @@ from gateway_auth.config.values import (
     without_repeats,
 )
 from gateway_auth.core.credential import CredentialKind
-from gateway_auth.core.limits import LimitBy, OnUnavailable
+from gateway_auth.core.limit_choices import LimitBy, OnUnavailable
 from gateway_auth.core.policy import Access
 from gateway_auth.core.rates import MAX_COUNT, parse_rate
 from gateway_auth.core.slots import MAX_SLOTS

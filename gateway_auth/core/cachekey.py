@@ -9,7 +9,8 @@ from hashlib import blake2b
 
 from msgspec.structs import force_setattr
 
-from gateway_auth.core.limits import Limit, LimitBy
+from gateway_auth.core.limit_choices import LimitBy
+from gateway_auth.core.limits import Limit
 from gateway_auth.core.network import Address, network_of
 from gateway_auth.core.principal import Principal
 from gateway_auth.core.slots import SlotLimit

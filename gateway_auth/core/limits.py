@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from gateway_auth.core.limit_choices import LimitBy, OnUnavailable
 from gateway_auth.core.rates import LONGEST_MONTH_SECONDS, Rate
 from gateway_auth.core.slots import Held, SlotLimit
-
-LimitBy = Literal["key", "app", "subject", "address", "route", "global"]
-OnUnavailable = Literal["local", "deny", "allow"]
 
 
 class Limit(Struct, frozen=True):

@@ -6,13 +6,12 @@ A slot is not charged but lent: it comes back when its request ends, however tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-if TYPE_CHECKING:
-    from gateway_auth.core.limits import LimitBy, OnUnavailable
+from gateway_auth.core.limit_choices import LimitBy, OnUnavailable
 
 MAX_SLOTS = 1_000_000
 

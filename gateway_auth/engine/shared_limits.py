@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gateway_auth.core.limits import LimitOutcome, LimitSet, OnUnavailable
+from gateway_auth.core.limit_choices import OnUnavailable
+from gateway_auth.core.limits import LimitOutcome, LimitSet
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS
 from gateway_auth.core.shares import part_of

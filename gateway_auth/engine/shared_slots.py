@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from gateway_auth.core.cachekey import slot_family, window_name
 from gateway_auth.core.ledger import HeldSlots, lent, not_lent, part_of_slots
-from gateway_auth.core.limits import LimitOutcome, LimitSet, OnUnavailable
+from gateway_auth.core.limit_choices import OnUnavailable
+from gateway_auth.core.limits import LimitOutcome, LimitSet
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS
 from gateway_auth.core.slots import SlotWish

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from gateway_auth.asgi.exchange import SCOPE_KEY
 from gateway_auth.asgi.respond import POLICY_VIOLATION, joined
-from gateway_auth.asgi.types import ASGIApp, Header, Message, Receive, Scope, Send
+from gateway_auth.asgi.types import SCOPE_KEY, ASGIApp, Header, Message, Receive, Scope, Send
 from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.forward_auth.original import ASKED
 

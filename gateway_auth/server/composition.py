@@ -9,7 +9,7 @@ from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.bootstrap.admin import AdminParts
-from gateway_auth.bootstrap.shared import refuse_unusable
+from gateway_auth.bootstrap.sharing import refuse_unusable
 from gateway_auth.config import Configuration
 from gateway_auth.engine.brake import Brake
 from gateway_auth.errors import ConfigError, Problem

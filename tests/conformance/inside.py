@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway_auth import GatewayAuth
-from gateway_auth.asgi.exchange import SCOPE_KEY
 from gateway_auth.asgi.scope import ScopeReader
-from gateway_auth.asgi.types import Receive, Scope, Send
+from gateway_auth.asgi.types import SCOPE_KEY, Receive, Scope, Send
 from gateway_auth.bootstrap import open_gateway
 from gateway_auth.core.decision import Decision, Deny, Reason
 from gateway_auth.core.malformed import Malformed

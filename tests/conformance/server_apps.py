@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 from gateway_auth import GatewayAuth
-from gateway_auth.asgi.exchange import SCOPE_KEY
 from gateway_auth.asgi.respond import send_problem
-from gateway_auth.asgi.types import Receive, Scope, Send
+from gateway_auth.asgi.types import SCOPE_KEY, Receive, Scope, Send
 from gateway_auth.config import load
 from gateway_auth.proxy import ProxyApp, parse_upstream
 from tests.conformance.record import Record

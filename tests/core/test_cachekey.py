@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_auth.core.cachekey import UNKNOWN_ADDRESS, compose, limit_key, partitions_of, window_family, window_name
-from gateway_auth.core.limits import LimitBy
+from gateway_auth.core.limit_choices import LimitBy
 from gateway_auth.core.network import Address
 from gateway_auth.core.principal import ANONYMOUS, Principal, build_principal
 from tests.fakes import address, limit

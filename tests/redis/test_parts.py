@@ -15,7 +15,7 @@ from gateway_auth.adapters.redis.connection import RedisConnection
 from gateway_auth.adapters.redis.nudges import NudgeListener
 from gateway_auth.bootstrap import open_gateway
 from gateway_auth.bootstrap.redis import store_name, tell
-from gateway_auth.bootstrap.shared import refuse_unusable, tell_of_change
+from gateway_auth.bootstrap.sharing import refuse_unusable, tell_of_change
 from gateway_auth.config.configuration import RedisSettings
 from gateway_auth.errors import ConfigError
 from tests.asgi.world import PEPPER
