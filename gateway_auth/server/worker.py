@@ -17,6 +17,7 @@ from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
 from gateway_auth.server.composition import build_app, build_judge, build_proxy
 from gateway_auth.server.draining import Draining
+from gateway_auth.server.garbage import settle
 from gateway_auth.server.idle import around
 from gateway_auth.server.sockets import keep_only
 
@@ -44,7 +45,11 @@ def worker_app(
         async def leave() -> None:
             await asyncio.gather(judge.leave(), proxy.close_websockets())
 
-        return Draining(app, listener, lambda: ready.send_bytes(b"ready"), is_http2=is_http2, leave=leave)
+        def begin() -> None:
+            settle()
+            ready.send_bytes(b"ready")
+
+        return Draining(app, listener, begin, is_http2=is_http2, leave=leave)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)

@@ -19,6 +19,9 @@ from tests.websockets.upstream import Upstream
 pytestmark = pytest.mark.slow
 
 SOCKETS = 200
+ON_GRANIAN = ("standalone", "mounted-granian")
+CUT = (1006, "")
+"""Granian drops the connection behind its close: who goes on talking may meet the reset before it has read that."""
 Change = Callable[[Managed, str], Awaitable[object]]
 CHANGES: dict[str, Change] = {
     "credential_disabled": lambda managed, key: managed.keys.disable(ACTOR, key),
@@ -64,8 +67,9 @@ async def test_nothing_passes_while_frames_flow(edge: Edge, upstream: Upstream) 
         await clients[0].recv()
         await clients[1].recv()
         await asyncio.to_thread(edge.manage, "keys", "revoke", key_id)
-        said = await asyncio.gather(*map(closed, clients))
-        assert said == [(1008, "credential_revoked")] * 2
+        quiet, talkative = await asyncio.gather(*map(closed, clients))
+        assert quiet == (1008, "credential_revoked")
+        assert talkative == quiet or (edge.name in ON_GRANIAN and talkative == CUT)
         with pytest.raises(ConnectionClosed):
             await talking
     await until(lambda: upstream.open == 0)
