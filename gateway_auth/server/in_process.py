@@ -13,10 +13,10 @@ from granian.server.embed import Server
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.errors import CannotServe
+from gateway_auth.server.granian_workers import HTTP1
 from gateway_auth.server.logs import log_settings
 from gateway_auth.server.sockets import BACKLOG
 from gateway_auth.server.standalone import connections_per_worker
-from gateway_auth.server.workers import HTTP1
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0

@@ -13,11 +13,11 @@ from gateway_auth.config import Configuration, load
 from gateway_auth.config.secrets_section import read_secrets
 from gateway_auth.errors import ConfigError, StoreError
 from gateway_auth.server.composition import refuse_unservable
-from gateway_auth.server.processes import Address
+from gateway_auth.server.processes import Address, Maker
 from gateway_auth.server.supervisor import Supervisor
 from gateway_auth.server.tls_files import TlsFiles, read_tls
 from gateway_auth.server.watching import Watch
-from gateway_auth.server.workers import Workers
+from gateway_auth.server.workers import workers_for
 
 WANTED_FILES = 65_536
 MAX_CONNECTIONS = 16_384
@@ -66,12 +66,12 @@ class Server:
         self._check(configuration)
         return configuration, read_tls(configuration.tls) if configuration.tls is not None else None, watch
 
-    def _workers(self) -> Workers:
-        return Workers(
+    def _workers(self) -> Maker:
+        return workers_for(
             self.configuration, self._tls, level=self._level, connections=self._connections, snapshots=self._snapshots
         )
 
-    def renew(self) -> Workers | None:
+    def renew(self) -> Maker | None:
         """For a reload: what makes workers of the files as they are now; else the log says why not."""
         try:
             read, tls, watch = self._read()

@@ -9,8 +9,10 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.config import Configuration
@@ -26,34 +28,48 @@ _PR_SET_PDEATHSIG = 1
 logger = logging.getLogger("gateway_auth.serve")
 
 
-def worker_app(
-    configuration: Configuration, listener: socket.socket, ready: Connection, snapshots: Path | None
-) -> Draining:
-    """What a worker serves: the configuration its parent checked, which it was forked with.
+class Parts(NamedTuple):
+    """What a worker serves, and what ends that which has no end of its own."""
 
-    Its numbers go to the directory `snapshots`.
-    """
+    app: ASGIApp
+    leave: Callable[[], Awaitable[None]]
+
+
+def begin(listener: socket.socket) -> None:
+    """Be a worker of the process that this one was forked from."""
     _die_with_parent()
     keep_only(listener)
-    is_http2 = configuration.tls is not None and configuration.tls.is_http2
+
+
+def build(configuration: Configuration, snapshots: Path | None) -> Parts:
+    """Of the configuration the parent checked. Numbers go to the directory `snapshots`. Exits where it cannot be."""
     try:
         proxy = build_proxy(configuration)
         judge = build_judge(configuration, proxy)
-        app: ASGIApp = build_app(configuration, judge, snapshots)
-        app = around(app, listener) if is_http2 else app
-
-        async def leave() -> None:
-            await asyncio.gather(judge.leave(), proxy.close_websockets())
-
-        def begin() -> None:
-            settle()
-            ready.send_bytes(b"ready")
-
-        return Draining(app, listener, begin, is_http2=is_http2, leave=leave)
+        app = build_app(configuration, judge, snapshots)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)
         raise SystemExit(1) from None
+
+    async def leave() -> None:
+        await asyncio.gather(judge.leave(), proxy.close_websockets())
+
+    return Parts(app, leave)
+
+
+def draining_app(
+    configuration: Configuration, listener: socket.socket, ready: Connection, snapshots: Path | None
+) -> Draining:
+    """What a worker of Granian serves."""
+    begin(listener)
+    parts = build(configuration, snapshots)
+
+    def tell_ready() -> None:
+        settle()
+        ready.send_bytes(b"ready")
+
+    return Draining(around(parts.app, listener), listener, tell_ready, is_http2=True, leave=parts.leave)
 
 
 def _die_with_parent() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 SERVERS = {
     "mounted-granian": "granian",
-    "standalone": "granian",
+    "standalone": "http1",
     "mounted-uvicorn": "uvicorn",
     "proxied-uvicorn": "uvicorn",
 }
@@ -33,7 +33,7 @@ RAW: dict[tuple[str, str], Instead] = {
 }
 
 FRAGMENT = {"PATH-A022": b"/public/"}
-"""Both servers cut a target at `#` and pass on no trace of it: the path before it is what is judged and forwarded."""
+"""Granian and uvicorn cut a target at `#` and pass on no trace of it: what is before it is judged and forwarded."""
 MOUNTED_ONLY = frozenset(("upgrade", "http2-settings"))
 """A mounted app is told the connection's own headers by its server. A proxy forwards none of them."""
 

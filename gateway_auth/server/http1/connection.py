@@ -1,0 +1,308 @@
+"""One connection of a client: bytes in, requests to the app one after the other, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from gateway_auth.asgi.types import Scope
+from gateway_auth.server.http1.cycle import Cycle
+from gateway_auth.server.http1.request import BadRequest, RequestReader, Upgraded
+from gateway_auth.server.http1.response import BadAnswer
+
+if TYPE_CHECKING:
+    from gateway_auth.server.http1.connections import Connections
+
+HIGH_WATER_BYTES = 65_536
+"""Of a body that the app has not asked for, before the client is made to wait. One more read may come on top."""
+HEAD_PIECE_BYTES = 2_048
+"""How much is parsed at once, outside of a body, behind a request that is under way."""
+BODY_PIECE_BYTES = 65_536
+MAX_WAITING = 80
+"""Requests that have been read before the answer to the first one: as many as fit into a piece."""
+LINGER_SECONDS = 2.0
+"""For a client to stop sending what nobody reads, before it is cut off (RFC 9112 section 9.6)."""
+STALLED_LOOKS = 12
+"""As often may a client be found not to have taken a byte of its answer."""
+
+logger = logging.getLogger("gateway_auth.serve")
+
+
+class ClientConnection(asyncio.Protocol):
+    """Requests are answered in the order they come, by one task (RFC 9112 section 9.3.2)."""
+
+    __slots__ = (
+        "_connections",
+        "_current",
+        "_drained",
+        "_is_ending",
+        "_is_reading_paused",
+        "_latest",
+        "_loop",
+        "_next",
+        "_reader",
+        "_refused",
+        "_stalled_looks",
+        "_taken_bytes",
+        "_task",
+        "_transport",
+        "_unread",
+        "_waiting",
+        "_written_bytes",
+        "date",
+        "deadline",
+        "is_leaving",
+        "is_lost",
+    )
+
+    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
+        self._connections = connections
+        self._loop = loop
+        self._current: Cycle | None = None
+        self._latest: Cycle | None = None
+        self._waiting: deque[Cycle] = deque()
+        self._next: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._unread = b""
+        self._refused: BadRequest | None = None
+        self._is_reading_paused = False
+        self._is_ending = False
+        self._drained: asyncio.Future[None] | None = None
+        self._written_bytes = self._taken_bytes = self._stalled_looks = 0
+        self.date = connections.date
+        self.is_lost = False
+        self.is_leaving = False
+        self.deadline = connections.idle_until()
+        """When it is closed, unless something happens before; 0: never."""
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The client is there."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._reader = RequestReader(self, self._connections.facts(self._transport))
+        if not self._connections.add(self):
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. A request under way goes on, and hears of it."""
+        self.is_lost = True
+        self._connections.discard(self)
+        self._waiting.clear()
+        if self._current is not None:
+            self._current.wake()
+        self._wake()
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """What comes while the connection is ending is dropped, so that the client can hear the last answer."""
+        if self._is_ending:
+            return
+        if self._current is None and not self._unread and len(data) <= BODY_PIECE_BYTES:
+            self._feed(data)
+        else:
+            self._unread += data
+            self._feed_unread()
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent."""
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """It does, or will not any more."""
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # What the reader tells.
+
+    def on_request(self, scope: Scope) -> None:
+        """A request is answered at once, or waits for its turn."""
+        reader = self._reader
+        if len(self._waiting) >= MAX_WAITING:
+            raise BadRequest("too many requests before the answer to the first one")
+        self._latest = cycle = Cycle(
+            self, scope, is_persistent=reader.is_persistent, is_waited_for=reader.is_waited_for
+        )
+        if self._current is None:
+            self._current = cycle
+            self.deadline = 0.0
+            self._wake()
+        else:
+            self._waiting.append(cycle)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body of the latest request."""
+        if self._latest is not None:
+            self._latest.feed(data)
+
+    def on_end(self) -> None:
+        """The latest request is complete."""
+        if self._latest is not None:
+            self._latest.end()
+
+    # What a cycle uses.
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+        self._written_bytes += len(data)
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the client takes more, or is gone."""
+        while self._drained is not None and not self.is_lost:
+            await self._drained
+
+    def go_on_reading(self) -> None:
+        """The app has taken what there was of a body."""
+        if self._is_reading_paused and not self.is_lost:
+            if self._unread:
+                self._loop.call_soon(self._feed_unread)
+            else:
+                self._resume_reading()
+
+    # What the server calls.
+
+    def shutdown(self) -> None:
+        """Answer what is under way and go; at once where nothing is."""
+        self.is_leaving = True
+        if self._current is None and not self.is_lost:
+            self._transport.close()
+
+    def look(self, now: float) -> None:
+        """Called every few seconds: nobody may hold a connection by doing nothing."""
+        unsent_bytes = self._transport.get_write_buffer_size()
+        taken_bytes = self._written_bytes - unsent_bytes
+        self._stalled_looks = self._stalled_looks + 1 if unsent_bytes and taken_bytes == self._taken_bytes else 0
+        self._taken_bytes = taken_bytes
+        if (self.deadline and now >= self.deadline) or self._stalled_looks >= STALLED_LOOKS:
+            self._transport.abort()
+
+    # Reading.
+
+    def _feed_unread(self) -> None:
+        """Piece by piece, until a request waits behind the one under way or the app has enough of its body."""
+        data, self._unread = self._unread, b""
+        position = 0
+        while position < len(data) and not (self._is_ending or self.is_lost):
+            if self._waiting or self._has_enough():
+                self._unread = data[position:]
+                self._pause_reading()
+                return
+            end = position + (HEAD_PIECE_BYTES if self._reader.is_between else BODY_PIECE_BYTES)
+            self._feed(data[position:end])
+            position = end
+        if self._has_enough():
+            self._pause_reading()
+        else:
+            self._resume_reading()
+
+    def _has_enough(self) -> bool:
+        return self._latest is not None and self._latest.buffered_bytes > HIGH_WATER_BYTES
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except BadRequest as error:
+            self._refuse(error)
+        except Upgraded as upgraded:
+            if self._current is None:
+                self._hand_over(upgraded.rest)
+            else:
+                self._refuse(BadRequest("a handshake before the answer to a request"))
+
+    def _hand_over(self, rest: bytes) -> None:
+        """From here on the connection is a WebSocket's."""
+        self._is_ending = True
+        self._connections.discard(self)
+        self._wake()
+        self._connections.open_websocket(self._transport, self._reader, rest)
+
+    def _refuse(self, error: BadRequest) -> None:
+        """Nothing more can be read. What came before is answered first."""
+        self._is_ending = True
+        if self._current is None:
+            self._say(error)
+        elif self._reader.is_in_body and self._latest is not None:
+            self._latest.break_off()
+        else:
+            self._refused = error
+
+    def _say(self, error: BadRequest) -> None:
+        logger.info("a request cannot be read: %s", error)
+        self.write(self._connections.refusal())
+        self._end()
+
+    def _pause_reading(self) -> None:
+        if not self._is_reading_paused:
+            self._is_reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._is_reading_paused and not self.is_lost:
+            self._is_reading_paused = False
+            self._transport.resume_reading()
+
+    # Answering.
+
+    def _wake(self) -> None:
+        if self._next is not None:
+            if not self._next.done():
+                self._next.set_result(None)
+        elif self._task is None and self._current is not None:
+            self._task = self._connections.start(self._serve())
+
+    async def _serve(self) -> None:
+        app = self._connections.app
+        while (cycle := self._current) is not None:
+            try:
+                await app(cycle.scope, cycle.receive, cycle.send)
+            except BadAnswer as error:
+                logger.error("the app gave no valid response: %s", error)
+            except Exception:
+                logger.exception("the app failed")
+            self._proceed(cycle)
+            if self._current is None and not (self._is_ending or self.is_lost):
+                self._next = self._loop.create_future()
+                await self._next
+                self._next = None
+
+    def _proceed(self, cycle: Cycle) -> None:
+        """To the next request, if there may be one."""
+        self._current = None
+        if self.is_lost:
+            return
+        if not cycle.is_over:
+            self._break(cycle)
+        elif not cycle.is_persistent:
+            self._end()
+        elif self._waiting:
+            self._current = self._waiting.popleft()
+        elif self._refused is not None:
+            self._say(self._refused)
+        else:
+            self.deadline = self._connections.idle_until()
+        if self._unread or self._is_reading_paused:
+            self._feed_unread()
+
+    def _break(self, cycle: Cycle) -> None:
+        """The app has failed. Where a response has begun, only an end that is none can tell (RFC 9112 section 8)."""
+        if cycle.has_begun:
+            self._transport.abort()
+        else:
+            self.write(self._connections.failure())
+            self._end()
+
+    def _end(self) -> None:
+        """Close once everything is written. A client that is still sending would otherwise lose the answer to it."""
+        is_quiet = self._reader.is_between and not self._unread
+        self._is_ending = True
+        self._unread = b""
+        if is_quiet or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self.deadline = self._connections.now + LINGER_SECONDS
+        self._resume_reading()

@@ -1,0 +1,223 @@
+"""Decides from a client's bytes where its requests begin and end, and what an app is told of each.
+
+Knows no socket. Strict, because what is read in two ways is a way around a rule (RFC 9112 section 11.2): llhttp refuses
+malformed lines, repeated lengths and a length beside Transfer-Encoding; the rest is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from gateway_auth.asgi.types import Header, Scope
+
+MAX_OVERHEAD_BYTES = 65_536
+"""Of what brings no body: a head with everything before it, chunk extensions, trailers."""
+
+_BLANKS = b" \t"
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_VERSIONS = ("1.1", "1.0")
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
+_LINE_WITH_VERSION = re.compile(rb"[\r\n]*[^\r\n]* HTTP/")
+
+
+class BadRequest(Exception):
+    """What came is no valid request. The text is for the log."""
+
+
+class Upgraded(Exception):
+    """A request to switch to WebSocket is complete. `rest` came behind it."""
+
+    def __init__(self, rest: bytes) -> None:
+        super().__init__()
+        self.rest = rest
+
+
+class Told(Protocol):
+    """Who is told of requests and their bodies, in order. An exception makes the rest unreadable."""
+
+    def on_request(self, scope: Scope) -> None:
+        """A head is complete. Whether a body follows shows only by what comes."""
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the latest request's body, out of its chunk."""
+
+    def on_end(self) -> None:
+        """The latest request is complete."""
+
+
+class RequestReader:
+    """Reads the requests of one connection. `facts` are what is the same in the scopes of all of them."""
+
+    __slots__ = (
+        "_beginning",
+        "_facts",
+        "_is_in_head",
+        "_is_read_on",
+        "_is_switching",
+        "_overhead_bytes",
+        "_parser",
+        "_told",
+        "headers",
+        "is_in_body",
+        "is_persistent",
+        "is_waited_for",
+        "target",
+    )
+
+    def __init__(self, told: Told, facts: dict[str, Any]) -> None:
+        self._told = told
+        self._facts = facts
+        self._parser = HttpRequestParser(self)
+        self._overhead_bytes = 0
+        self._beginning = b""
+        self._is_in_head = False
+        self._is_switching = False
+        self._is_read_on = False
+        self.target = b""
+        self.headers: list[Header] = []
+        self.is_in_body = False
+        """The head of a request has been read, and its end has not."""
+        self.is_persistent = True
+        """The client is willing to send another request after the latest one."""
+        self.is_waited_for = False
+        """The client holds its body back until it is told to go on (RFC 9110 section 10.1.1)."""
+
+    @property
+    def is_between(self) -> bool:
+        """No byte of a next request has been read."""
+        return not (self._is_in_head or self.is_in_body)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they came. Raises `BadRequest` and `Upgraded`."""
+        self._overhead_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
+        except HttpParserError as error:
+            if self.is_persistent or not self.is_between:
+                raise BadRequest(_reason(error)) from error
+            # What follows the last request of a connection is nobody's (RFC 9112 section 9.6).
+        if self._is_in_head:
+            self._look_at_beginning(data)
+        if self._overhead_bytes > MAX_OVERHEAD_BYTES and not self.is_between:
+            raise BadRequest("a head, chunk extension or trailer that does not end")
+
+    def _look_at_beginning(self, data: bytes) -> None:
+        """A line without a version is all of a request of HTTP/0.9; llhttp would wait for more."""
+        if self.headers:
+            return
+        self._beginning += data
+        if b"\n" in self._beginning.lstrip(b"\r\n") and not _LINE_WITH_VERSION.match(self._beginning):
+            raise BadRequest("a request line without a version")
+
+    def _read_on(self, rest: bytes) -> None:
+        """Behind a head that asks for another protocol. Only WebSocket is spoken, the rest as if nobody had asked.
+
+        llhttp has stopped there. A body may follow, and another parser is told of its framing alone.
+        """
+        self._is_switching = False
+        if _asks_for_websocket(self.headers):
+            raise Upgraded(rest)
+        framing = [b"%b: %b\r\n" % header for header in self.headers if header[0] in _FRAMING]
+        self._parser = HttpRequestParser(self)
+        self._is_read_on = True
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+        self._is_read_on = False
+        if rest:
+            self._overhead_bytes = 0
+            self.feed(rest)
+
+    # What llhttp calls; an exception makes feed_data fail.
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request line."""
+        if self._is_read_on:
+            return
+        self.target = self._beginning = b""
+        self._is_in_head = True
+        self.headers = []
+        self.is_waited_for = False
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        if self._is_in_head:
+            self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Also called for trailers, which are dropped: merged, they could replace what was judged."""
+        if self._is_in_head:
+            name = name.lower()
+            value = value.rstrip(_BLANKS)
+            self.headers.append((name, value))
+            if name == b"expect":
+                self.is_waited_for = value.lower() == b"100-continue"
+
+    def on_headers_complete(self) -> None:
+        """Tell of the request."""
+        if self._is_read_on:
+            return
+        parser = self._parser
+        version = parser.get_http_version()
+        if version not in _VERSIONS:
+            raise BadRequest("an HTTP version other than 1.1 and 1.0")
+        if self._overhead_bytes > MAX_OVERHEAD_BYTES and self._head_bytes() > MAX_OVERHEAD_BYTES:
+            raise BadRequest("a head that is too long")
+        self._overhead_bytes = 0
+        self._is_in_head = False
+        self.is_in_body = True
+        self.is_persistent = parser.should_keep_alive()
+        self._is_switching = parser.should_upgrade()
+        path, _, query = self._origin_form().partition(b"?")
+        text = path.decode("latin-1")
+        scope = self._facts.copy()
+        scope["http_version"] = version
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = unquote(text) if "%" in text else text
+        scope["raw_path"] = path
+        scope["query_string"] = query
+        scope["headers"] = self.headers
+        if not (self._is_switching and _asks_for_websocket(self.headers)):
+            self._told.on_request(scope)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, already out of its chunk."""
+        self._overhead_bytes = 0
+        self._told.on_body(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole, or its head where it asks for another protocol."""
+        if not self._is_switching:
+            self.is_in_body = False
+            self._overhead_bytes = 0
+            self._told.on_end()
+
+    def _origin_form(self) -> bytes:
+        """The target as nearly all clients write it (RFC 9112 section 3.2). `#` never is part of one."""
+        target = self.target
+        if b"#" in target:
+            raise BadRequest("a target with what follows #")
+        if target.startswith(b"/") or target == b"*":
+            return target
+        absolute = _ABSOLUTE.fullmatch(target)
+        hosts = [value.lower() for name, value in self.headers if name == b"host"]
+        if absolute is None or hosts != [absolute[1].lower()]:
+            raise BadRequest("a target that is no path, or of another host than Host names")
+        rest: bytes = absolute[2]
+        return rest if rest.startswith(b"/") else b"/" + rest
+
+    def _head_bytes(self) -> int:
+        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+
+def _asks_for_websocket(headers: list[Header]) -> bool:
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers)
+
+
+def _reason(error: HttpParserError) -> str:
+    cause = error.__context__
+    return str(cause if isinstance(cause, BadRequest) else error)

@@ -1,0 +1,129 @@
+"""The bytes of a response, from what an app says of it (RFC 9112). Knows no connection."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from gateway_auth.asgi.types import Message
+from gateway_auth.core.memo import Memo
+
+_BODILESS = frozenset((204, 304))
+_LAST_CHUNK = b"0\r\n\r\n"
+_CLOSE = b"connection: close"
+_KEEP_ALIVE = b"connection: keep-alive"
+_CHUNKED = b"transfer-encoding: chunked"
+_PLAIN, _LENGTH, _DATE, _CONNECTION, _DROPPED = range(5)
+_MEANINGS = {
+    b"content-length": _LENGTH,
+    b"date": _DATE,
+    b"connection": _CONNECTION,
+    b"keep-alive": _DROPPED,
+    b"transfer-encoding": _DROPPED,
+    b"upgrade": _DROPPED,
+}
+# Names should be lower-case (ASGI), but not every app's are.
+_MEANING: Memo[bytes, int] = Memo(lambda name: _MEANINGS.get(name.lower(), _PLAIN), 1024, 64)
+
+
+class BadAnswer(Exception):
+    """What the app says makes no valid response."""
+
+
+class Framing:
+    """How the end of one response is told, and what is still to come of it. It writes nothing itself.
+
+    `version` and `is_to_head` are the request's. `is_persistent` begins as what the client is willing to; after `head`
+    it tells whether the connection outlives the response.
+    """
+
+    __slots__ = ("_is_chunked", "_is_silent", "_is_to_head", "_left", "_version", "is_persistent")
+
+    def __init__(self, version: str, *, is_to_head: bool, is_persistent: bool) -> None:
+        self._version = version
+        self._is_to_head = is_to_head
+        self._is_chunked = False
+        self._is_silent = False
+        self._left: int | None = None
+        self.is_persistent = is_persistent
+
+    def head(self, start: Message, date: bytes, whole: int | None) -> bytes:
+        """Up to and with the empty line. `date` is the line to add where there is none, `whole` the length of a body
+        that is known already. Raises `BadAnswer` for what could be read as another response than it is.
+        """
+        status: int = start["status"]
+        lines = [_STATUS_LINES.get(status) or _refuse_status(status)]
+        length: bytes | None = None
+        for header in start.get("headers", ()):
+            meaning = _MEANING[header[0]]
+            if meaning == _PLAIN:
+                lines.append(b": ".join(header))
+            elif meaning == _DATE:
+                date = b": ".join(header)
+            elif meaning == _LENGTH:
+                if length is not None and length != header[1]:
+                    raise BadAnswer("two lengths")
+                length = header[1]
+            elif meaning == _CONNECTION and b"close" in header[1].lower():
+                self.is_persistent = False
+        lines.append(date)
+        self._is_silent = self._is_to_head or status in _BODILESS
+        if length is None and whole is not None and not self._is_silent:
+            length = b"%d" % whole
+        self._frame(length, lines, status)
+        if not self.is_persistent:
+            lines.append(_CLOSE)
+        elif self._version != "1.1":
+            lines.append(_KEEP_ALIVE)
+        return _joined(lines)
+
+    def _frame(self, length: bytes | None, lines: list[bytes], status: int) -> None:
+        if length is not None:
+            if not length.isdigit() or len(length) > 18:
+                raise BadAnswer("a length that is no number")
+            self._left = int(length)
+            if status != 204:  # RFC 9110 section 8.6
+                lines.append(b"content-length: " + length)
+        elif self._is_silent:
+            return
+        elif self._version == "1.1":
+            self._is_chunked = True
+            lines.append(_CHUNKED)
+        else:
+            self.is_persistent = False
+
+    def body(self, data: bytes, *, is_last: bool) -> bytes:
+        """A piece of the body as it is written. Raises `BadAnswer` where it is not as long as was said."""
+        if self._is_silent:
+            return b""
+        if self._is_chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            return chunk + _LAST_CHUNK if is_last else chunk
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0 or (is_last and self._left):
+                raise BadAnswer("the body is not as long as its Content-Length says")
+        return data
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    """One check over the whole head: no line break but ours, no NUL (RFC 9110 section 5.5)."""
+    data = b"\r\n".join(lines) + b"\r\n\r\n"
+    breaks = len(lines) + 1
+    if data.count(b"\n") != breaks or data.count(b"\r") != breaks or b"\0" in data:
+        raise BadAnswer("CR, LF or NUL inside a field")
+    return data
+
+
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return b"HTTP/1.1 %d %b" % (status, phrase.encode())
+
+
+_STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
+
+
+def _refuse_status(status: object) -> bytes:
+    raise BadAnswer(f"status {status!r}")
