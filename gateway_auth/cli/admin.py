@@ -34,10 +34,10 @@ def admin(
     address = resolve(host, port)
     refuse_taken(address, port)
     logging.config.dictConfig(log_settings(log_level))
-    asyncio.run(_serve(configuration, address, port, log_level))
+    asyncio.run(_serve(configuration, address, port))
 
 
-async def _serve(configuration: Configuration, address: str, port: int, log_level: Level) -> None:
+async def _serve(configuration: Configuration, address: str, port: int) -> None:
     import logging
 
     from gateway_auth.bootstrap.admin import AdminParts
@@ -53,7 +53,7 @@ async def _serve(configuration: Configuration, address: str, port: int, log_leve
     parts = AdminParts(configuration)
     try:
         await parts.store.open()
-        async with serving(build_admin(parts), port, address, log_level):
+        async with serving(build_admin(parts), port, address):
             logger.info("the admin plane listens on http://%s", spelled(address, port))
             if not is_loopback(address):
                 logger.warning(

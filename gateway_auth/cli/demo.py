@@ -88,6 +88,7 @@ def _prepare(directory: Path, port: int, admin_port: int) -> Configuration:
 
 async def _show(configuration: Configuration, directory: Path, *, is_kept: bool, check: bool) -> int:
     import asyncio
+    import logging.config
 
     from gateway_auth.bootstrap.admin import AdminParts
     from gateway_auth.cli.demo_check import take_tour
@@ -98,7 +99,9 @@ async def _show(configuration: Configuration, directory: Path, *, is_kept: bool,
     from gateway_auth.proxy import parse_upstream
     from gateway_auth.server.composition import build_admin, build_app
     from gateway_auth.server.in_process import serving, stop_signal
+    from gateway_auth.server.logs import log_settings
 
+    logging.config.dictConfig(log_settings("warning"))
     stopped = stop_signal()
     parts = AdminParts(configuration)
     port, admin_port = configuration.listen[1], configuration.admin_listen[1]

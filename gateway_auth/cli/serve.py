@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 
-NEEDED = ("granian", "httptools", "websockets")
+NEEDED = ("granian", "httptools", "uvicorn", "websockets")
 
 
 def serve(

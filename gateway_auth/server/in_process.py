@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-
-from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
-from granian.server.embed import Server
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.errors import CannotServe
-from gateway_auth.server.granian_workers import HTTP1
-from gateway_auth.server.logs import log_settings
-from gateway_auth.server.sockets import BACKLOG
+from gateway_auth.server.http1_server import Http1Server, http1_config
+from gateway_auth.server.sockets import TcpAddress
 from gateway_auth.server.standalone import connections_per_worker
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
-_POLL_SECONDS = 0.02
+MAX_MESSAGE_BYTES = 10_485_760
+REALM = "gateway"
 
 
 def stop_signal() -> asyncio.Event:
@@ -31,41 +28,41 @@ def stop_signal() -> asyncio.Event:
     return stopped
 
 
+class _Guest(Http1Server):
+    """Signals are its host's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1", level: str = "warning") -> AsyncIterator[None]:
+async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
     """`app` answers there inside, and has stopped afterwards. Raises CannotServe where it does not start."""
-    server = Server(
-        app,
-        address=address,
-        port=port,
-        interface=Interfaces.ASGI,
-        backlog=BACKLOG,
-        # Granian counts connections by it, idle ones too: a few slow clients must not keep all others out.
-        backpressure=connections_per_worker(),
-        http1_settings=HTTP1,
-        http=HTTPModes.http1,
-        # Below errors, Granian would tell of its own starting and stopping between the lines of the tour.
-        log_level=LogLevels.error,
-        log_dictconfig=log_settings(level),
-        log_access=False,
+    listener = TcpAddress(address, port).bind()
+    ready = asyncio.Event()
+    config = http1_config(
+        app, realm=REALM, max_connections=connections_per_worker(), max_message_bytes=MAX_MESSAGE_BYTES
     )
-    task = asyncio.create_task(server.serve())
+    server = _Guest(config, ready.set, drain_seconds=0.0)
+    task = asyncio.create_task(_serve(server, listener))
     try:
-        await _until_it_listens(task, address, port)
+        await _until_ready(task, ready, port)
         yield
     finally:
-        server.stop()  # type: ignore[no-untyped-call]  # Granian left this one out
+        server.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(task, STOP_SECONDS)
 
 
-async def _until_it_listens(task: asyncio.Task[None], address: str, port: int) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(START_SECONDS):
-            while not task.done():
-                with suppress(OSError):
-                    _, writer = await asyncio.open_connection(address, port)
-                    writer.close()
-                    return
-                await asyncio.sleep(_POLL_SECONDS)
-    raise CannotServe(f"the server on port {port} did not start")
+async def _serve(server: Http1Server, listener: socket.socket) -> None:
+    with suppress(SystemExit):  # how uvicorn says that the app has not started; the log says why
+        await server.serve(sockets=[listener])
+
+
+async def _until_ready(task: asyncio.Task[None], ready: asyncio.Event, port: int) -> None:
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait((task, waiting), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not ready.is_set():
+        raise CannotServe(f"the server on port {port} did not start")

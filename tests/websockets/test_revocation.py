@@ -19,7 +19,7 @@ from tests.websockets.upstream import Upstream
 pytestmark = pytest.mark.slow
 
 SOCKETS = 200
-ON_GRANIAN = ("standalone", "mounted-granian")
+ON_GRANIAN = ("mounted-granian",)
 CUT = (1006, "")
 """Granian drops the connection behind its close: who goes on talking may meet the reset before it has read that."""
 Change = Callable[[Managed, str], Awaitable[object]]
