@@ -15,7 +15,7 @@ from gateway_auth.asgi.scope import Reading
 from gateway_auth.asgi.types import Header, Message, Receive, Scope, Send
 from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.memo import Memo
-from gateway_auth.core.network import format_address
+from gateway_auth.core.network import Address, format_address
 from gateway_auth.core.outcome import deny_outcome, limit_headers
 from gateway_auth.core.principal import Principal
 from gateway_auth.errors import BodyTooLarge
@@ -31,6 +31,8 @@ _OURS: Memo[bytes, bool] = Memo(lambda name: name.lower() == b"x-request-id", 10
 _OURS_WHEN_LIMITED: Memo[bytes, bool] = Memo(
     lambda name: name.lower() in (b"x-request-id", b"ratelimit", b"ratelimit-policy"), 1024, 64
 )
+
+_SPELLED: Memo[Address, str] = Memo(format_address)
 
 
 async def _nothing() -> None:
@@ -78,7 +80,7 @@ class Exchange(Struct, eq=False):
     def client_address(self) -> str | None:
         """The client's address as text, None where there is none."""
         client = self.reading.facts.client
-        return format_address(client) if client is not None else None
+        return _SPELLED[client] if client is not None else None
 
     def send(self, message: Message) -> Awaitable[None]:
         """What the app sends by."""

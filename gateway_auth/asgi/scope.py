@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from operator import itemgetter
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from gateway_auth.core.network import UNIX_PEER, Address, client_address, parse_
 from gateway_auth.core.path import MAX_PATH_BYTES, canonical_decoded_path, canonical_path, is_unusual
 from gateway_auth.core.request import RequestFacts
 from gateway_auth.core.ruleset import RuleSet
+from gateway_auth.core.shapes import Shapes
 
 MAX_QUERY_BYTES = 16_384
 MAX_HEADERS = 200
@@ -31,9 +31,7 @@ _HOST = re.compile(
     rb"(?:[" + _SUB_DELIMS + rb"]|%[0-9A-Fa-f]{2}){1,255}(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?"
 )
 TLS_SCHEMES = frozenset(("https", "wss"))
-_NAME = itemgetter(0)
 _BLANKS = b" \t"
-_SEPARATOR = b"\x00"
 _UNUSABLE = b"\x00"
 """Stands for a header that must be single and came twice: it matches no rule."""
 
@@ -70,25 +68,6 @@ _NOT_GIVEN = Malformed("the server gave no raw path")
 _LONG_QUERY = Malformed("the query is longer than 16384 bytes")
 
 
-class _Shape:
-    """How to read one sequence of header names. Clients send the same names in the same order again and again.
-
-    `keep` picks the headers that go on, `noted` are (kind, position) of those that mean something. Where one of these
-    comes twice, or too few headers go on, the sequence is read one by one, and `count` is -1. Else it is the number of
-    names, and a request with as many headers and the same joined names has the same ones: each separator in it then
-    stands between two names, and none within one.
-    """
-
-    __slots__ = ("count", "keep", "noted")
-
-    def __init__(self, kinds: list[int]) -> None:
-        kept = [position for position, kind in enumerate(kinds) if kind >= h.PLAIN]
-        self.noted = tuple((kind, at) for at, kind in enumerate(kinds) if kind not in (h.PLAIN, h.DROPPED))
-        is_regular = len(dict(self.noted)) == len(self.noted) and len(kept) >= 2
-        self.count = len(kinds) if is_regular else -1
-        self.keep: Callable[[Sequence[Header]], tuple[Header, ...]] = itemgetter(*kept) if is_regular else tuple
-
-
 class ScopeReader:
     """Reads scopes under one configuration. What it remembers is bounded and follows from the text alone."""
 
@@ -100,7 +79,10 @@ class ScopeReader:
         self._trusted = rules.trusted_proxies
         self._hosts: Memo[bytes, bool] = Memo(lambda host: _HOST.fullmatch(host) is not None, 512, 300)
         self._methods: Memo[str, bool] = Memo(lambda method: _METHOD.fullmatch(method) is not None, 64, 32)
-        self._shapes: Memo[bytes, _Shape] = Memo(self._shape, max_entries=256, max_length=1024)
+        kinds = self._kinds
+        self._shapes = Shapes(
+            kinds.__getitem__, lambda kind: kind >= h.PLAIN, lambda kind: kind not in (h.PLAIN, h.DROPPED)
+        )
         self._peers: Memo[str | None, tuple[Address | None, bool]] = Memo(partial(read_peer, rules))
 
         self._clients: Memo[tuple[Address | None, bytes], Address | Malformed | None] = Memo(self._read_client)
@@ -108,11 +90,11 @@ class ScopeReader:
     def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""
         headers = scope["headers"]
-        if (count := len(headers)) > MAX_HEADERS:
+        if len(headers) > MAX_HEADERS:
             return _TOO_MANY_HEADERS
         found: dict[int, bytes] = {}
-        shape = self._shapes[_SEPARATOR.join(map(_NAME, headers))]
-        if shape.count == count:
+        shape = self._shapes.of(headers)
+        if shape is not None:
             kept: Sequence[Header] = shape.keep(headers)
             for kind, position in shape.noted:
                 # Blanks around a value are not part of it (RFC 9110 section 5.5); not every server takes them away.
@@ -158,9 +140,6 @@ class ScopeReader:
             body_bytes = declared
         facts = RequestFacts(method, path, query, client, found, is_tls, is_websocket, body_bytes)
         return Reading(facts, full_path, kept)
-
-    def _shape(self, names: bytes) -> _Shape:
-        return _Shape([self._kinds[name] for name in names.split(_SEPARATOR)])
 
     def _sort(self, headers: Sequence[Header], found: dict[int, bytes]) -> list[Header] | Malformed:
         """Header by header, where something came twice or is not a usual request: what goes on."""

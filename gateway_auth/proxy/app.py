@@ -90,14 +90,11 @@ class ProxyApp:
         self._balancers: dict[str, Balancer] = {}
         self._websockets: set[WebSocket] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Forward HTTP and WebSocket; take part in the lifespan."""
         if scope["type"] == "http":
-            await self._forward(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._tunnel(scope, receive, send)
-        else:
-            await self._live(receive, send)
+            return self._forward(scope, receive, send)
+        return self._tunnel(scope, receive, send) if scope["type"] == "websocket" else self._live(receive, send)
 
     async def aclose(self) -> None:
         """Close what is idle; exchanges in flight may finish, their connections are closed after them.

@@ -116,6 +116,8 @@ class UpstreamConnection(asyncio.Protocol):
         """
         reader, transport = self._reader, self._transport
         self._reader = None
+        if reader is not None:
+            reader.release()
         if self.is_closed or self.failure is not None or reader is None or transport is None:
             return False
         is_clean = reader.is_complete and reader.is_persistent and not reader.has_surplus

@@ -80,32 +80,37 @@ class Exchange:
 
         The upstream connection is settled by then.
         """
+        body = self._body
         try:
-            # Awaited before a connection is taken: a client that only promises a body holds none.
-            opening = b"" if self._body.is_complete else await self._gathering().opening(self._body)
-            if self._body.is_absent:
-                self._head, opening = without_body(self._head), b""
-            await self._attempt(self._head.data + opening)
+            first = self._head.data
+            if not body.is_complete:
+                # Awaited before a connection is taken: a client that only promises a body holds none.
+                first = await self._with_opening()
+            pool = self._balancer.choose()
+            if not body.is_complete and pool.is_half_taken:
+                first += await self._gathering().most(body)
+            connection = pool.take()
+            if connection is None:
+                pool, connection = await self._balancer.connect(pool)
+            try:
+                await self._converse(pool, connection, first)
+            except ConnectionLost:
+                # The upstream closed an idle connection while this request was on its way: nothing of it was
+                # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
+                # attack P16).
+                if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
+                    raise
+                pool, connection = await self._balancer.connect(pool)
+                await self._converse(pool, connection, first)
         finally:
-            self._body.abandon()
+            body.abandon()
 
-    async def _attempt(self, first: bytes) -> None:
-        pool = self._balancer.choose()
-        if not self._body.is_complete and pool.is_half_taken:
-            first += await self._gathering().most(self._body)
-        connection = pool.take()
-        if connection is None:
-            pool, connection = await self._balancer.connect(pool)
-        try:
-            await self._converse(pool, connection, first)
-        except ConnectionLost:
-            # The upstream closed an idle connection while this request was on its way: nothing of it was
-            # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
-            # attack P16).
-            if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
-                raise
-            pool, connection = await self._balancer.connect(pool)
-            await self._converse(pool, connection, first)
+    async def _with_opening(self) -> bytes:
+        """The head, and what of the body is sent right behind it."""
+        opening = await self._gathering().opening(self._body)
+        if self._body.is_absent:
+            self._head, opening = without_body(self._head), b""
+        return self._head.data + opening
 
     def on_tick(self, now: int) -> None:
         """Called by the sweep while the upstream is involved."""
@@ -127,30 +132,29 @@ class Exchange:
             if not self._body.is_complete:
                 self._pace = Pace(pool, self._sweep)
                 self._tender = asyncio.get_running_loop().create_task(self._tend())
-            await self._read_head(pool, connection, reader)
-            last = await self._pass_on(connection, reader)
+            while connection.failure is None and not reader.status:
+                await connection.progress()
+            # Checked first: a response that is broken behind its head can still be answered with an error.
+            if connection.failure is not None:
+                if self._is_held_against(connection):
+                    pool.standing.strike(connection.failure)
+                raise connection.failure
+            pool.standing.absolve()
+            self._await_progress()
+            self.has_begun = True
+            await self._send({"type": "http.response.start", "status": reader.status, "headers": reader.headers})
+            if not reader.is_complete:
+                await self._pass_on(connection, reader)
+            last = reader.take()
         finally:
             self._settle(pool, connection)
         # The upstream is free again before the client has taken the end; a slow client holds no connection
         # for it.
         await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _read_head(self, pool: Pool, connection: UpstreamConnection, reader: ResponseReader) -> None:
-        while connection.failure is None and not reader.status:
-            await connection.progress()
-        # Checked first: a response that is broken behind its head can still be answered with an error.
-        if connection.failure is not None:
-            if self._is_held_against(connection):
-                pool.standing.strike(connection.failure)
-            raise connection.failure
-        pool.standing.absolve()
-
-    async def _pass_on(self, connection: UpstreamConnection, reader: ResponseReader) -> bytes:
-        """Send the head and all of the body but its last bytes, which are returned."""
-        self._await_progress()
-        self.has_begun = True
-        await self._send({"type": "http.response.start", "status": reader.status, "headers": reader.headers})
-        if not (reader.is_complete or reader.buffered_bytes):
+    async def _pass_on(self, connection: UpstreamConnection, reader: ResponseReader) -> None:
+        """Send the body as it comes, until the last of it has been read."""
+        if not reader.buffered_bytes:
             # Servers hold the head back until the first body message; event streams need it now.
             await self._send({"type": "http.response.body", "body": b"", "more_body": True})
         while not reader.is_complete:
@@ -163,7 +167,6 @@ class Exchange:
             connection.resume()
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
             self._await_progress()
-        return reader.take()
 
     def _settle(self, pool: Pool, connection: UpstreamConnection) -> None:
         """No more ticks, no more reading from the client.

@@ -13,11 +13,13 @@ from collections.abc import Iterable
 import msgspec
 from starlette.types import Scope
 
+from gateway_auth.core.shapes import Shape, Shapes
 from gateway_auth.proxy.client_facts import forwarded, x_forwarded
 from gateway_auth.proxy.failures import RequestRefused
 from gateway_auth.proxy.fields import (
     CONNECTION,
     CONTENT_LENGTH,
+    DROP,
     FORWARDED_PREFIX,
     HOST,
     PASS,
@@ -38,6 +40,8 @@ _COOKIE = b"cookie: "
 _USUALLY_BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))
 _CHUNKED_LINE = b"transfer-encoding: chunked"
 _VIA_LINE = b"via: 1.1 " + PSEUDONYM
+
+_LINE = b": ".join
 
 # RFC 9110 section 9.2.2.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -97,9 +101,13 @@ class _Special:
 
 def request_head(scope: Scope, client_address: str | None, addressee: Addressee) -> RequestHead:
     """The head to send for this scope. Raises `RequestRefused`."""
+    headers = scope["headers"]
+    shape = _SHAPES.of(headers)
+    if shape is not None and _is_usual(shape, scope["http_version"]) and not addressee.is_forwarded_told:
+        return _usual_head(scope, shape, client_address, addressee)
     method: str = scope["method"]
     special = _Special()
-    kept = _kept_fields(scope["headers"], special)
+    kept = _kept_fields(headers, special)
     if special.connection:
         kept = _without_listed(kept, special.connection)
     if scope["http_version"] == "2":
@@ -126,20 +134,45 @@ def request_head(scope: Scope, client_address: str | None, addressee: Addressee)
     )
 
 
+def _is_usual(shape: Shape, http_version: str) -> bool:
+    """Whether Host is all that means something: no framing, no Connection, no Via."""
+    return len(shape.noted) == 1 and shape.noted[0][0] == HOST and http_version == "1.1"
+
+
+def _usual_head(scope: Scope, shape: Shape, client_address: str | None, addressee: Addressee) -> RequestHead:
+    """The same for a usual request, its fields in one step."""
+    headers = scope["headers"]
+    method: str = scope["method"]
+    host: bytes = headers[shape.noted[0][1]][1]
+    if not host:
+        raise RequestRefused("no Host")
+    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + (addressee.own_host or host)]
+    lines += map(_LINE, shape.keep(headers))
+    lines += x_forwarded(client_address, host, is_https=scope["scheme"] == "https")
+    lines.append(_VIA_LINE)
+    return RequestHead(
+        data=_joined(lines), body_bytes=NO_BODY, is_head=method == "HEAD", is_repeatable=method in _IDEMPOTENT
+    )
+
+
+def _kind(name: bytes) -> int:
+    """What to do with a field by its name."""
+    meaning = REQUEST_FIELDS.get(name)
+    if meaning is not None:
+        return meaning
+    is_claim = name.startswith(FORWARDED_PREFIX) or (b"_" in name and is_reserved_look_alike(name))
+    return DROP if is_claim else PASS
+
+
 def _kept_fields(headers: Iterable[tuple[bytes, bytes]], special: _Special) -> list[bytes]:
     """`name: value` of every field that passes. Names are lower-case in ASGI."""
     kept: list[bytes] = []
     for field in headers:
-        name = field[0]
-        meaning = REQUEST_FIELDS.get(name)
-        if meaning == PASS:
-            kept.append(b": ".join(field))
-        elif meaning is not None:
-            _note(meaning, field, special, kept)
-        elif name.startswith(FORWARDED_PREFIX) or (b"_" in name and is_reserved_look_alike(name)):
-            continue
-        else:
-            kept.append(b": ".join(field))
+        kind = _kind(field[0])
+        if kind == PASS:
+            kept.append(_LINE(field))
+        elif kind != DROP:
+            _note(kind, field, special, kept)
     return kept
 
 
@@ -157,7 +190,7 @@ def _note(meaning: int, field: tuple[bytes, bytes], special: _Special, kept: lis
         special.visits += value.lower().count(PSEUDONYM)
         if special.visits > MAX_VISITS:
             raise RequestRefused("the request goes round in a loop: its Via names this gateway too often")
-        kept.append(b": ".join(field))
+        kept.append(_LINE(field))
 
 
 def _without_listed(kept: list[bytes], connection: list[bytes]) -> list[bytes]:
@@ -233,3 +266,6 @@ def _joined(lines: list[bytes]) -> bytes:
     if data.count(b"\n") != breaks or data.count(b"\r") != breaks or b"\0" in data:
         raise RequestRefused("CR, LF or NUL inside a field")
     return data
+
+
+_SHAPES = Shapes(_kind, lambda kind: kind == PASS, lambda kind: kind not in (PASS, DROP))

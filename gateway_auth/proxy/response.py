@@ -53,10 +53,6 @@ class ResponseReader:
         self._overhead_bytes = 0
         self._until_close = False
         self._chunks: list[bytes] = []
-        self.headers: list[tuple[bytes, bytes]] = []
-        self._connection: list[bytes] = []
-        self._transfer_codings: list[bytes] = []
-        self._content_length: bytes | None = None
         self.buffered_bytes = 0
         self.status = 0
         """0 until the head of the final response is complete."""
@@ -92,13 +88,20 @@ class ResponseReader:
         self.buffered_bytes = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def release(self) -> None:
+        """Nothing more will be fed. The parser holds its reader: together they would be left to the collector."""
+        del self._parser
+
     # What llhttp calls; an exception makes feed_data fail.
 
     def on_message_begin(self) -> None:
         """A second message is either the final response after an interim one, or surplus."""
         if self.is_complete:
             raise BadResponse("bytes after the response")
-        self._forget_head()
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._connection: list[bytes] = []
+        self._transfer_codings: list[bytes] = []
+        self._content_length: bytes | None = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Also called for trailers, which are dropped.
@@ -150,12 +153,6 @@ class ResponseReader:
         """Also called for interim responses, whose status is not kept."""
         if self.status:
             self.is_complete = True
-
-    def _forget_head(self) -> None:
-        self.headers = []
-        self._connection = []
-        self._transfer_codings = []
-        self._content_length = None
 
     def _accept_framing(self, status: int) -> None:
         version = self._parser.get_http_version()

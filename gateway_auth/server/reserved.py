@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
@@ -21,17 +21,13 @@ class Reserved:
         self._realm = realm
         self._next_id = request_ids()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The lifespan has no path and is the app's."""
         path: str = scope.get("path", "")
         if not path.startswith(RESERVED_PREFIX):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         room = self._rooms.get(path[len(RESERVED_PREFIX) :].partition("/")[0])
-        if room is not None:
-            await room(scope, receive, send)
-        else:
-            await self._refuse(scope, send)
+        return room(scope, receive, send) if room is not None else self._refuse(scope, send)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         denial = Deny(Reason.NO_MATCHING_ROUTE)

@@ -90,6 +90,7 @@ class ClientConnection(asyncio.Protocol):
         """The client is gone. A request under way goes on, and hears of it."""
         self.is_lost = True
         self._connections.discard(self)
+        self._reader.release()
         self._waiting.clear()
         if self._current is not None:
             self._current.wake()

@@ -107,6 +107,10 @@ class RequestReader:
         if self._overhead_bytes > MAX_OVERHEAD_BYTES and not self.is_between:
             raise BadRequest("a head, chunk extension or trailer that does not end")
 
+    def release(self) -> None:
+        """Nothing more will be fed. The parser holds its reader: together they would be left to the collector."""
+        del self._parser
+
     def _look_at_beginning(self, data: bytes) -> None:
         """A line without a version is all of a request of HTTP/0.9; llhttp would wait for more."""
         if self.headers:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
-from gateway_auth.asgi.types import Message
+from gateway_auth.asgi.types import Header, Message
 from gateway_auth.core.memo import Memo
+from gateway_auth.core.shapes import Shapes
 
 _BODILESS = frozenset((204, 304))
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -23,6 +25,9 @@ _MEANINGS = {
 }
 # Names should be lower-case (ASGI), but not every app's are.
 _MEANING: Memo[bytes, int] = Memo(lambda name: _MEANINGS.get(name.lower(), _PLAIN), 1024, 64)
+_KEPT = (_PLAIN, _DATE)
+_SHAPES = Shapes(_MEANING.__getitem__, _KEPT.__contains__, lambda meaning: meaning not in (_PLAIN, _DROPPED))
+_LINE = b": ".join
 
 
 class BadAnswer(Exception):
@@ -52,20 +57,9 @@ class Framing:
         """
         status: int = start["status"]
         lines = [_STATUS_LINES.get(status) or _refuse_status(status)]
-        length: bytes | None = None
-        for header in start.get("headers", ()):
-            meaning = _MEANING[header[0]]
-            if meaning == _PLAIN:
-                lines.append(b": ".join(header))
-            elif meaning == _DATE:
-                date = b": ".join(header)
-            elif meaning == _LENGTH:
-                if length is not None and length != header[1]:
-                    raise BadAnswer("two lengths")
-                length = header[1]
-            elif meaning == _CONNECTION and b"close" in header[1].lower():
-                self.is_persistent = False
-        lines.append(date)
+        length, is_dated = self._take(start.get("headers", ()), lines)
+        if not is_dated:
+            lines.append(date)
         self._is_silent = self._is_to_head or status in _BODILESS
         if length is None and whole is not None and not self._is_silent:
             length = b"%d" % whole
@@ -75,6 +69,28 @@ class Framing:
         elif self._version != "1.1":
             lines.append(_KEEP_ALIVE)
         return _joined(lines)
+
+    def _take(self, headers: Sequence[Header], lines: list[bytes]) -> tuple[bytes | None, bool]:
+        """Put into `lines` what goes on as it is. Returns the declared length, and whether there is a date."""
+        shape = _SHAPES.of(headers)
+        if shape is None:
+            noted: Iterable[tuple[int, bytes]] = [(_MEANING[header[0]], header[1]) for header in headers]
+            lines += [_LINE(header) for header in headers if _MEANING[header[0]] in _KEPT]
+        else:
+            noted = [(meaning, headers[at][1]) for meaning, at in shape.noted]
+            lines += map(_LINE, shape.keep(headers))
+        length: bytes | None = None
+        is_dated = False
+        for meaning, value in noted:
+            if meaning == _LENGTH:
+                if length is not None and length != value:
+                    raise BadAnswer("two lengths")
+                length = value
+            elif meaning == _DATE:
+                is_dated = True
+            elif meaning == _CONNECTION and b"close" in value.lower():
+                self.is_persistent = False
+        return length, is_dated
 
     def _frame(self, length: bytes | None, lines: list[bytes], status: int) -> None:
         if length is not None:
