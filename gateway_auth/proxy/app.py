@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -90,7 +90,7 @@ class ProxyApp:
         self._balancers: dict[str, Balancer] = {}
         self._websockets: set[WebSocket] = set()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Forward HTTP and WebSocket; take part in the lifespan."""
         if scope["type"] == "http":
             return self._forward(scope, receive, send)

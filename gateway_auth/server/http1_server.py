@@ -6,12 +6,15 @@ import asyncio
 import select
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
+from typing import Any
 
 from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
 
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.types import ASGIApp
@@ -25,6 +28,7 @@ DRAIN_SECONDS = 2.0
 FAREWELL_SECONDS = 3.0
 """For clients to answer the close of what has no end of its own."""
 QUEUE_SECONDS = 1.0
+HANDSHAKE_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 _GLANCE_SECONDS = 0.001
 
@@ -52,6 +56,9 @@ def http1_config(
         http=connections.open,  # type: ignore[arg-type]  # it is called as a class is
         ws="websockets-sansio",
         ws_max_size=max_message_bytes,
+        ws_per_message_deflate=False,
+        # Its pings would end a connection whose client is only made to wait: the answer is not read meanwhile.
+        ws_ping_interval=None,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
         lifespan="on",
         log_config=None,
@@ -100,10 +107,26 @@ class Http1Server(Server):
         asyncio.get_running_loop().call_soon_threadsafe(self._is_told.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept."""
-        await super().startup(sockets)
-        if self.started:
-            self._tell_ready()
+        """Begin to accept. uvicorn's own would give TLS handshakes a minute, uncounted."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            make: Any = config.http_protocol_class
+            opened: asyncio.Protocol = make(config, self.server_state, self.lifespan.state, loop)
+            return opened
+
+        patience = HANDSHAKE_SECONDS if config.ssl is not None else None
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=each, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=patience
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
+        self._tell_ready()
 
     async def main_loop(self) -> None:
         """Until told to stop. uvicorn's own looks ten times a second, and would go on accepting until then."""

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 HIGH_WATER_BYTES = 65_536
 """Of a body that the app has not asked for, before the client is made to wait. One more read may come on top."""
-HEAD_PIECE_BYTES = 2_048
+HEAD_PIECE_BYTES = 4_096
 """How much is parsed at once, outside of a body, behind a request that is under way."""
 BODY_PIECE_BYTES = 65_536
-MAX_WAITING = 80
+MAX_WAITING = 160
 """Requests that have been read before the answer to the first one: as many as fit into a piece."""
 LINGER_SECONDS = 2.0
 """For a client to stop sending what nobody reads, before it is cut off (RFC 9112 section 9.6)."""
@@ -101,7 +101,7 @@ class ClientConnection(asyncio.Protocol):
         """What comes while the connection is ending is dropped, so that the client can hear the last answer."""
         if self._is_ending:
             return
-        if self._current is None and not self._unread and len(data) <= BODY_PIECE_BYTES:
+        if self._current is None and not self._unread and len(data) <= HEAD_PIECE_BYTES:
             self._feed(data)
         else:
             self._unread += data
@@ -192,7 +192,7 @@ class ClientConnection(asyncio.Protocol):
                 self._unread = data[position:]
                 self._pause_reading()
                 return
-            end = position + (HEAD_PIECE_BYTES if self._reader.is_between else BODY_PIECE_BYTES)
+            end = position + (BODY_PIECE_BYTES if self._reader.is_in_body else HEAD_PIECE_BYTES)
             self._feed(data[position:end])
             position = end
         if self._has_enough():

@@ -57,6 +57,11 @@ class Connections:
             self._tick()
         return ClientConnection(self, loop)
 
+    def close(self) -> None:
+        """The clock stops. Connections that are open stay so."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def facts(self, transport: asyncio.Transport) -> dict[str, Any]:
         """What is the same in the scope of every request of a connection. A unix socket's clients have no address."""
         is_tls = transport.get_extra_info("sslcontext") is not None

@@ -1,0 +1,322 @@
+"""Connections of clients, by a real server of this process and clients that write bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway_auth.asgi.types import Message, Receive, Scope, Send
+from gateway_auth.server.http1 import Connections
+from gateway_auth.server.http1.connection import MAX_WAITING, STALLED_LOOKS
+from gateway_auth.server.http1.connections import IDLE_SECONDS
+
+REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n"
+FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class App:
+    """Answers with the path, or as the path says."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.messages: list[Message] = []
+        self.gate = asyncio.Event()
+        self.has_ended = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        self.paths.append(path)
+        try:
+            await getattr(self, f"do_{path.strip('/').partition('/')[0]}", self.do_tell)(scope, receive, send)
+        finally:
+            self.has_ended.set()
+
+    async def do_tell(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(send, scope["path"].encode())
+
+    async def do_wait(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate.wait()
+        await self._answer(send, scope["path"].encode())
+
+    async def do_echo(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pieces = []
+        while (message := await receive())["type"] == "http.request":
+            pieces.append(message["body"])
+            if not message["more_body"]:
+                break
+        self.messages.append(message)
+        await self._answer(send, b"".join(pieces))
+
+    async def do_hold(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Asks for no body before it may."""
+        await self.gate.wait()
+        await self.do_echo(scope, receive, send)
+
+    async def do_leave(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        self.messages.append(await receive())
+
+    async def do_fail(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise ValueError("on purpose")
+
+    async def do_break(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise ValueError("on purpose")
+
+    async def do_flood(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _answer(self, send: Send, body: bytes) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Site:
+    """A listening server and its app."""
+
+    def __init__(self, app: App, connections: Connections, state: Any, port: int) -> None:
+        self.app = app
+        self.connections = connections
+        self.state = state
+        self.port = port
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    @property
+    def protocol(self) -> Any:
+        (protocol,) = self.state.connections
+        return protocol
+
+
+@asynccontextmanager
+async def serving(max_connections: int = 100) -> AsyncIterator[Site]:
+    loop = asyncio.get_running_loop()
+    app = App()
+    connections = Connections(app, max_connections=max_connections, refusal=lambda: REFUSED, failure=lambda: FAILED)
+    state: Any = SimpleNamespace(connections=set(), tasks=set())
+    config: Any = None
+    server = await loop.create_server(lambda: connections.open(config, state, {}, loop), "127.0.0.1", 0)
+    try:
+        yield Site(app, connections, state, server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for each in list(state.connections):
+            each._transport.abort()
+        app.gate.set()
+        connections.close()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return int(head.split()[1]), await reader.readexactly(length)
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    return await asyncio.wait_for(reader.read(), 10)
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nhost: h\r\n\r\n".encode()
+
+
+def post(path: str, length: int) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n\r\n".encode()
+
+
+async def test_one_request_after_the_other() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        for path in ("/a", "/b", "/c"):
+            writer.write(get(path))
+            assert await answer(reader) == (200, path.encode())
+        assert len(site.state.tasks) == 1, "one task answers them all"
+        writer.close()
+
+
+async def test_requests_sent_together_are_answered_in_order() -> None:
+    paths = [f"/wait/{number}" for number in range(1000)]
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(b"".join(map(get, paths)))
+        await until(lambda: site.app.paths == paths[:1])
+        assert len(site.protocol._waiting) <= MAX_WAITING
+        site.app.gate.set()
+        assert [await answer(reader) for _ in paths] == [(200, path.encode()) for path in paths]
+        writer.close()
+
+
+async def test_what_cannot_be_read_is_said_after_the_answers_before_it() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/wait") + get("/b") + b"nonsense\r\n\r\n")
+        await until(lambda: bool(site.app.paths))
+        site.app.gate.set()
+        said = await rest(reader)
+        assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
+        writer.close()
+
+
+async def test_a_body_that_makes_no_sense_is_broken_off_for_the_app() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(b"POST /echo HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\nzz\r\n")
+        assert (await answer(reader))[0] == 200
+        assert await rest(reader) == b"", "and the connection ends"
+        assert [message["type"] for message in site.app.messages] == ["http.disconnect"]
+        writer.close()
+
+
+async def test_a_body_nobody_asks_for_makes_the_client_wait() -> None:
+    size = 64_000_000
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(post("/hold", size))
+        sending = asyncio.create_task(_send(writer, size))
+        await until(lambda: bool(site.state.connections) and site.protocol._is_reading_paused)
+        assert site.protocol._latest.buffered_bytes < 1_000_000
+        assert not sending.done()
+        site.app.gate.set()
+        assert len((await answer(reader))[1]) == size
+        await sending
+        writer.close()
+
+
+async def _send(writer: asyncio.StreamWriter, size: int) -> None:
+    for _ in range(0, size, 1_000_000):
+        writer.write(b"x" * 1_000_000)
+        await writer.drain()
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"ab")
+        assert await answer(reader) == (200, b"ab")
+        writer.write(b"POST /tell HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
+        assert await answer(reader) == (200, b"/tell"), "or told at once what it would have been told"
+        writer.close()
+
+
+async def test_an_answer_before_the_body_reaches_a_client_that_goes_on_sending() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(post("/tell", 10_000_000))
+        assert await answer(reader) == (200, b"/tell")
+        for _ in range(10):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+        assert await rest(reader) == b""
+        writer.close()
+        await until(lambda: not site.state.connections)
+
+
+async def test_a_client_that_leaves_is_told_to_the_app() -> None:
+    async with serving() as site:
+        _, writer = await site.connect()
+        writer.write(get("/leave"))
+        await until(lambda: bool(site.app.paths))
+        writer.close()
+        await asyncio.wait_for(site.app.has_ended.wait(), 10)
+        assert site.app.messages == [{"type": "http.disconnect"}]
+        await until(lambda: not site.state.connections and not site.state.tasks)
+
+
+async def test_a_failure_is_answered_or_breaks_the_connection() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/fail"))
+        assert await rest(reader) == FAILED
+        writer.close()
+        reader, writer = await site.connect()
+        writer.write(get("/break"))
+        with contextlib.suppress(ConnectionResetError):
+            assert not (await rest(reader)).endswith(b"\r\n\r\nhalf-and-more")
+        writer.close()
+
+
+async def test_more_connections_than_may_be_are_closed() -> None:
+    async with serving(max_connections=1) as site:
+        reader, writer = await site.connect()
+        writer.write(get("/a"))
+        await answer(reader)
+        other, other_writer = await site.connect()
+        with contextlib.suppress(ConnectionResetError):
+            assert await rest(other) == b""
+        writer.write(get("/b"))
+        assert await answer(reader) == (200, b"/b")
+        writer.close()
+        other_writer.close()
+
+
+async def test_nobody_holds_a_connection_by_doing_nothing() -> None:
+    async with serving() as site:
+        idle, idle_writer = await site.connect()
+        half, half_writer = await site.connect()
+        busy, busy_writer = await site.connect()
+        half_writer.write(b"GET / HTTP/1.1\r\nhost")
+        busy_writer.write(get("/wait"))
+        await until(lambda: len(site.state.connections) == 3 and bool(site.app.paths))
+        later = site.connections.now + IDLE_SECONDS + 1
+        for each in list(site.state.connections):
+            each.look(later)
+        for reader in (idle, half):
+            with contextlib.suppress(ConnectionResetError):
+                assert await rest(reader) == b""
+        site.app.gate.set()
+        assert await answer(busy) == (200, b"/wait")
+        for writer in (idle_writer, half_writer, busy_writer):
+            writer.close()
+
+
+async def test_a_client_that_takes_nothing_is_cut_off() -> None:
+    async with serving() as site:
+        _, writer = await site.connect()
+        writer.write(get("/flood"))
+        await until(lambda: bool(site.state.connections) and site.protocol._transport.get_write_buffer_size() > 0)
+        protocol = site.protocol
+        await until(lambda: protocol._drained is not None)
+        for _ in range(STALLED_LOOKS):
+            assert not site.app.has_ended.is_set()
+            protocol.look(site.connections.now)
+            await asyncio.sleep(0)
+        protocol.look(site.connections.now)
+        await asyncio.wait_for(site.app.has_ended.wait(), 10)
+        writer.close()
+
+
+@pytest.mark.parametrize("path", ["/wait", None])
+async def test_leaving(path: str | None) -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/a"))
+        await answer(reader)
+        if path is not None:
+            writer.write(get(path))
+            await until(lambda: path in site.app.paths)
+        site.protocol.shutdown()
+        site.app.gate.set()
+        said = await rest(reader)
+        assert (b"connection: close" in said and said.endswith(b"/wait")) if path else said == b""
+        writer.close()
+
+
+async def until(is_true: Any) -> None:
+    async with asyncio.timeout(10):
+        while not is_true():  # noqa: ASYNC110  # what is waited for is in the server's own objects
+            await asyncio.sleep(0.005)
