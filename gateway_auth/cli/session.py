@@ -40,6 +40,7 @@ class Session:
         clock, random = SystemClock(), SystemRandom()
         self.actor = actor()
         self.anchor_file = configuration.anchor_file
+        self.handover = configuration.handover
         self.registry = registry = ManagedRegistry(store, configuration, clock)
         self.apps = ManageApps(registry, clock, random, rules.plans)
         self.keys = ManageKeys(
