@@ -33,7 +33,7 @@ class WebhookCourier:
         body = event_body("key.handover", now, created_view(created))
         failure = await self._sender.send(f"handover-{created.record.id}", body, now)
         if failure is not None:
-            raise HandoverFailed(f"the receiver of new keys {failure}")
+            raise HandoverFailed(f"the receiver of new keys: {failure}")
 
 
 @asynccontextmanager
