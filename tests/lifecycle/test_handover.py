@@ -7,7 +7,7 @@ import pytest
 from gateway_auth.core.keys import KeyRecord
 from gateway_auth.errors import HandoverFailed, InvalidInput, StoreUnavailable
 from gateway_auth.lifecycle.create_key import CreatedKey
-from gateway_auth.lifecycle.handover import Handover, HandOver
+from gateway_auth.lifecycle.handover import HandOver, Handover
 from gateway_auth.lifecycle.key_fields import KeyFields
 from tests.lifecycle.world import ACTOR, World
 
