@@ -33,7 +33,6 @@ from gateway_auth.lifecycle.rotation import (
 from gateway_auth.lifecycle.verify_key import KeyCheck, check_key
 from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
 
-DRAWS = 8
 _AS_BEFORE = KeyFields()
 
 
@@ -70,8 +69,8 @@ class ManageKeys:
             app = await existing_app(transaction, app_id)
             _refuse_disabled(app)
             await self._refuse_too_many(transaction, app.id, now)
-            blank = self._mint.blank(app.id, checked_environment, actor, now)
-            return await self._add(transaction, actor, self._mint.with_fields(blank, fields, now), now)
+            record = self._mint.fresh(app.id, checked_environment, actor, fields, now)
+            return await self._add(transaction, actor, record, now)
 
     async def rotate(
         self, actor: Actor, key_id: str, *, overlap: str = DEFAULT_OVERLAP, fields: KeyFields = _AS_BEFORE
@@ -194,17 +193,10 @@ class ManageKeys:
         return await self._add(transaction, actor, heir, now)
 
     async def _add(self, transaction: Transaction, actor: Actor, record: KeyRecord, now: float) -> CreatedKey:
-        created = await self._draw(transaction, record)
+        created = self._mint.sealed(record, await self._mint.draw_unused(transaction.keys, record.environment))
         await transaction.keys.save(created.record)
         await transaction.record(key_event(now, actor, "create", None, created.record))
         return created
-
-    async def _draw(self, transaction: Transaction, record: KeyRecord) -> CreatedKey:
-        for _ in range(DRAWS):
-            minted = self._mint.draw(record.environment)
-            if await transaction.keys.get(minted.key_id) is None:
-                return self._mint.sealed(record, minted)
-        raise Conflict("no free key id was drawn; the random source repeats itself")
 
     async def _change(
         self, actor: Actor, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]

@@ -58,7 +58,10 @@ class KeyReader(Protocol):
 class Keys(KeyReader, Protocol):
     """The keys inside one transaction."""
 
-    async def save(self, key: KeyRecord) -> None: ...
+    async def save(self, key: KeyRecord) -> None:
+        """Add it, or put it in place of the one of its id: all but what workers may have written since it was read."""
+        ...
+
     async def delete(self, key_id: str) -> None: ...
 
 

@@ -24,7 +24,6 @@ from tests.adapters.conformance import save
 from tests.adapters.conformance_revocations import revoke
 from tests.adapters.stores import add_change, app, event, key, revocation, sql_store
 from tests.adapters.test_outbox import NOW, a_delivery
-from tests.admin.world import AdminWorld, code
 from tests.postgresql.patience import until
 from tests.postgresql.server import PASSWORD, Server, running_server
 
@@ -132,39 +131,6 @@ async def test_a_gateway_goes_on_without_its_store_and_with_it_again(
         await until(lambda: not gateway.degraded)
     finally:
         await gateway.close()
-
-
-async def test_an_admin_plane_answers_503_while_its_store_is_away_and_goes_on_afterwards(own_server: Server) -> None:
-    async with sql_store(own_server.url(own_server.new_database())) as store:
-        world = AdminWorld(registry=store)
-        await world.populate()
-        own_server.stop(signal.SIGQUIT)
-        for method, body in (("GET", None), ("POST", {"name": "shop"})):
-            answer = await world.ask(method, "/api/v1/apps", body)
-            assert (answer.status_code, code(answer)) == (503, "dependency_unavailable")
-            assert "retry-after" in answer.headers
-        own_server.start()
-        assert (await world.ask("GET", "/api/v1/apps")).json() == []
-        assert (await world.ask("POST", "/api/v1/apps", {"name": "shop"})).status_code == 201
-        await world.close()
-
-
-@pytest.mark.parametrize("code_of_server", ["53100", "25006", "42501"], ids=["full", "read-only", "no right"])
-async def test_a_change_that_the_server_does_not_record_is_answered_with_503_and_not_made(
-    postgresql: Server, database: str, url: str, code_of_server: str
-) -> None:
-    async with sql_store(url) as store:
-        world = AdminWorld(registry=store)
-        await world.populate()
-        found = await world.an_app()
-        postgresql.sql(RAISE.format(code=code_of_server, operation="INSERT", table="audit"), database)
-        path = f"/api/v1/apps/{found.id}/disable"
-        answer = await world.ask("POST", path)
-        assert (answer.status_code, code(answer)) == (503, "dependency_unavailable")
-        postgresql.sql("DROP TRIGGER refuse ON audit", database)
-        assert (await world.ask("GET", f"/api/v1/apps/{found.id}")).json()["status"] == "active"
-        assert (await world.ask("POST", path)).json()["status"] == "disabled"
-        await world.close()
 
 
 async def test_a_lock_that_is_held_is_said_so_while_reading_goes_on(url: str) -> None:

@@ -48,6 +48,9 @@ class SqlApps(SqlRecords[AppRecord]):
 class SqlKeys(SqlRecords[KeyRecord]):
     """ports.Keys."""
 
+    # Workers of PostgreSQL take no turn among those who manage: what they wrote since the key was read has to stay.
+    of_workers = frozenset(("last_used_at", "last_used_address", "digest", "pepper_id"))
+
     async def page(
         self, *, limit: int, after: str = "", app_id: str | None = None, owner: str | None = None
     ) -> Sequence[KeyRecord]:
