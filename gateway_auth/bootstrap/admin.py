@@ -54,6 +54,7 @@ class AdminParts:
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
             max_active_per_app=configuration.api_keys.max_active_per_app,
+            accepts_imported=configuration.api_keys.accept_imported,
             plans=frozenset(rules.plans),
             issuers=rules.issuers,
         )

@@ -51,6 +51,7 @@ class Session:
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
             max_active_per_app=configuration.api_keys.max_active_per_app,
+            accepts_imported=configuration.api_keys.accept_imported,
         )
         self.review = ReviewKeys(
             registry,

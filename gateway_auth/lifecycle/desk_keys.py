@@ -30,6 +30,7 @@ class KeyDesk:
             peppers=tools.peppers,
             max_lifetime_days=tools.max_lifetime_days,
             max_active_per_app=tools.max_active_per_app,
+            accepts_imported=tools.accepts_imported,
         )
 
     async def page(self, *, limit: int, after: str, app_id: str | None = None) -> list[View]:

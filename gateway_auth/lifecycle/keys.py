@@ -53,6 +53,7 @@ class ManageKeys:
         peppers: PepperRing,
         max_lifetime_days: int = 0,
         max_active_per_app: int = 0,
+        accepts_imported: bool = False,
     ) -> None:
         self._registry = registry
         self._clock = clock
@@ -60,6 +61,7 @@ class ManageKeys:
         self._peppers = peppers
         self._mint = KeyMint(random, key_format, peppers, max_lifetime_days)
         self._max_active = max_active_per_app
+        self._accepts_imported = accepts_imported
 
     async def create(self, actor: Actor, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
         """A new, active key of an active app. The answer is the only place its secret exists."""
@@ -173,7 +175,9 @@ class ManageKeys:
     async def verify(self, presented_key: str) -> KeyCheck:
         """What a text is, for operators: one of our keys or not, the secret right or not, the key's state."""
         async with self._registry.reading() as snapshot:
-            return await check_key(snapshot, presented_key, self._format, self._peppers)
+            return await check_key(
+                snapshot, presented_key, self._format, self._peppers, accepts_imported=self._accepts_imported
+            )
 
     async def _refuse_too_many(self, transaction: Transaction, app_id: str, now: float) -> None:
         most = self._max_active
