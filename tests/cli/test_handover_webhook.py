@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -152,24 +153,37 @@ def test_the_old_key_is_untouched_until_the_new_one_has_arrived(
     assert (shown["status"] == "disabled") is (overlap == "0")
 
 
-@pytest.mark.slow
-def test_a_rotation_that_is_killed_leaves_the_old_key_and_is_done_by_the_next(
-    workspace: Workspace, receiver: KeyReceiver
-) -> None:
+def stopped_while_it_waits(workspace: Workspace, receiver: KeyReceiver, how: signal.Signals) -> str:
+    """The old key of a rotation whose process was stopped when the receiver had the new one and had not answered."""
     receiver.status = 0
     old = workspace.key(workspace.app(), "--expires-in", "3d")["id"]
     words = command("keys", "due", "--rotate", "-c", workspace.config)
     process = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert receiver.arrived.wait(30)
-    process.kill()
-    process.wait()
+    process.send_signal(how)
+    process.wait(30)
+    receiver.status = 204
+    return str(old)
+
+
+@pytest.mark.slow
+def test_a_rotation_that_is_killed_leaves_the_old_key_and_is_done_by_the_next(
+    workspace: Workspace, receiver: KeyReceiver
+) -> None:
+    old = stopped_while_it_waits(workspace, receiver, signal.SIGKILL)
     shown = workspace.call("keys", "show", old, "--json").json
     assert (shown["status"], shown["retires_at"]) == ("active", None)
-    receiver.status = 204
     ended = workspace.call("keys", "due", "--rotate", "--json")
     assert ended.code == 0, ended.err
     assert workspace.call("keys", "show", old, "--json").json["retires_at"] is not None
     assert workspace.call("audit", "verify").code == 0
+
+
+@pytest.mark.slow
+def test_a_rotation_that_is_interrupted_is_undone(workspace: Workspace, receiver: KeyReceiver) -> None:
+    old = stopped_while_it_waits(workspace, receiver, signal.SIGINT)
+    assert workspace.call("keys", "show", old, "--json").json["retires_at"] is None
+    assert statuses(workspace) == ["active", "revoked"]
 
 
 def test_without_a_receiver_nothing_is_rotated(workspace: Workspace) -> None:
