@@ -32,7 +32,7 @@ ACTOR = Actor(kind="cli", name="benchmark")
 FEW = 1_000
 PAGE = 100
 ENOUGH = 0.6
-"""The share of a core below which others were in the way; PostgreSQL needs the rest of what it is short of one."""
+"""The share of a core below which others were in the way. With PostgreSQL a fifth of the time is the server's."""
 TALLIED = 10_000
 """Requests between two times that use is written down."""
 
