@@ -88,13 +88,15 @@ CHANGES: list[Change] = [rename, rename, rotate, delete]
 
 
 async def write(url: str, number: int, until: float, file: TextIO) -> None:
-    """Manage until a time of the monotonic clock, and note in the file what was answered."""
+    """Manage until a time of the monotonic clock, once at least, and note in the file what was answered."""
     store = SqlStore(url)
     writer = Writer(store, number)
     app_id = await writer.begin()
-    while time.monotonic() < until:
+    while True:
         file.writelines(f"{line}\n" for line in await writer.change(app_id))
         file.flush()
+        if time.monotonic() >= until:
+            break
     await store.close()
 
 

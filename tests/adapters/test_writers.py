@@ -90,7 +90,7 @@ async def test_each_change_of_eight_writers_is_recorded_exactly_once(url: str, t
     _, answered = manage(url, tmp_path)
     records, keys = await found(url)
     assert told(records) == answered
-    assert set(Counter(line.partition(" ")[0] for line in answered)) >= {"key.create", "key.update", "key.rotate"}
+    assert answered.total() >= WRITERS
     assert_keys_are_what_the_records_say(records, keys)
 
 
