@@ -16,6 +16,7 @@ from benchmarks import (
     imports,
     in_process,
     keys,
+    management,
     over_http,
     proxy,
     revoking,
@@ -43,6 +44,7 @@ SCENARIOS: dict[str, Scenario] = {
     "bulk": bulk.run,
     "routes": routes.run,
     "keys": keys.run,
+    "management": management.run,
     "imports": imports.run,
     "scan": scan.run,
 }

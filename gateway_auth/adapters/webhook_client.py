@@ -24,13 +24,17 @@ class HttpWebhook:
 
     async def post(self, delivery: Delivery, now: float) -> str | None:
         """None when the receiver answered 2xx, else in one line why not. Never raises."""
-        body = delivery.body.encode("ascii")
+        return await self.send(delivery.event_id, delivery.body, now)
+
+    async def send(self, event_id: str, text: str, now: float) -> str | None:
+        """The same for an event that was never queued. `text` is ASCII."""
+        body = text.encode("ascii")
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "gateway-auth",
-            "webhook-id": delivery.event_id,
+            "webhook-id": event_id,
             "webhook-timestamp": str(int(now)),
-            "webhook-signature": sign(self._key, delivery.event_id, int(now), body),
+            "webhook-signature": sign(self._key, event_id, int(now), body),
         }
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):

@@ -14,7 +14,7 @@ from gateway_auth.config import Configuration
 from gateway_auth.core.audit import AuditHead
 from gateway_auth.errors import StoreError
 from gateway_auth.lifecycle.workplace import Tools
-from gateway_auth.ports import AuditedSnapshot, Registry, Transaction
+from gateway_auth.ports import Registry, Transaction
 
 LOOK_SECONDS = 1.0
 
@@ -23,14 +23,9 @@ class TellingRegistry:
     """`ports.Registry` that tells workers after each committed transaction, so that they look at once."""
 
     def __init__(self, registry: Registry, tell: Callable[[], Awaitable[None]]) -> None:
+        self.reading = registry.reading
         self._registry = registry
         self._tell = tell
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AuditedSnapshot]:
-        """Tells nobody."""
-        async with self._registry.reading() as snapshot:
-            yield snapshot
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -59,6 +54,7 @@ class AdminParts:
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
             max_active_per_app=configuration.api_keys.max_active_per_app,
+            accepts_imported=configuration.api_keys.accept_imported,
             plans=frozenset(rules.plans),
             issuers=rules.issuers,
         )

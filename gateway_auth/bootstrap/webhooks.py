@@ -1,18 +1,21 @@
-"""Who is told of events, put together from the configuration."""
+"""Who is told of events and who takes new keys, put together from the configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.outbox import SqlOutbox
-from gateway_auth.config.configuration import Configuration, WebhookSettings
+from gateway_auth.config.configuration import Configuration
+from gateway_auth.config.secret import Secret
 from gateway_auth.engine.webhooks import Dispatcher
 from gateway_auth.errors import ConfigError
 from gateway_auth.lifecycle.reminders import Reminders
 from gateway_auth.lifecycle.review import ReviewKeys
 from gateway_auth.ports import Clock
-from gateway_auth.ports.webhooks import WebhookClient
+
+if TYPE_CHECKING:
+    from gateway_auth.adapters.webhook_client import HttpWebhook
 
 
 class Webhooks:
@@ -28,7 +31,7 @@ class Webhooks:
             rotate_after_days=configuration.api_keys.rotate_after_days,
         )
         outbox = SqlOutbox(store)
-        self._clients = _clients(settings)
+        self._clients = {one.id: open_client(one.url, one.secret) for one in settings}
         reminders = Reminders(review, outbox, clock, wanted)
         self._dispatcher = Dispatcher(wanted, self._clients, store, outbox, clock, reminders.remind)
 
@@ -48,9 +51,10 @@ def open_webhooks(configuration: Configuration, store: SqlStore, clock: Clock) -
     return Webhooks(configuration, store, clock) if configuration.webhooks else None
 
 
-def _clients(settings: Sequence[WebhookSettings]) -> dict[str, WebhookClient]:
+def open_client(url: str, secret: Secret) -> HttpWebhook:
+    """Raises ConfigError where a library is missing."""
     try:
         from gateway_auth.adapters.webhook_client import HttpWebhook
     except ImportError as error:
-        raise ConfigError(f"[[webhooks]] need more libraries: pip install 'gateway-auth[tokens]' ({error})") from error
-    return {one.id: HttpWebhook(one.url, one.secret.reveal()) for one in settings}
+        raise ConfigError(f"webhooks need more libraries: pip install 'gateway-auth[tokens]' ({error})") from error
+    return HttpWebhook(url, secret.reveal())

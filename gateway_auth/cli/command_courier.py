@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 
 from gateway_auth.errors import HandoverFailed
-from gateway_auth.lifecycle.rotation import RotatedKey
-from gateway_auth.lifecycle.views import key_view
+from gateway_auth.lifecycle.create_key import CreatedKey
+from gateway_auth.lifecycle.views import created_view
 
 DELIVERY_SECONDS = 60.0
 
@@ -23,10 +23,9 @@ class CommandCourier:
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
 
-    async def deliver(self, rotated: RotatedKey) -> None:
+    async def deliver(self, created: CreatedKey) -> None:
         """Raises HandoverFailed when the command cannot be started, fails, or takes longer than a minute."""
-        record = rotated.created.record
-        told = json.dumps({"key": rotated.created.text, **key_view(record, record.created_at)})
+        told = json.dumps(created_view(created))
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._words,

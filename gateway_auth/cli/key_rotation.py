@@ -9,7 +9,8 @@ import typer
 
 from gateway_auth.cli import key_options as option
 from gateway_auth.cli.asking import confirm
-from gateway_auth.cli.key_handover import hand_over
+from gateway_auth.cli.failures import CommandRefused
+from gateway_auth.cli.key_handover import hand_over, hand_over_due, to_command, to_webhook
 from gateway_auth.cli.key_states import keys
 from gateway_auth.cli.keys import tell_created
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument, Yes
@@ -38,11 +39,18 @@ def rotate(
         str, typer.Option(metavar="7d", help="How long the old key goes on working; `0` stops it at once.")
     ] = DEFAULT_OVERLAP,
     expires_in: option.ExpiresIn = None,
+    handing_over: Annotated[
+        bool,
+        typer.Option("--hand-over", help="Send the new key to the webhook of [handover] instead of printing it."),
+    ] = False,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a second key with the same rights. Prints it once; the old one works until the overlap ends."""
     fields = option.fields_from({"expires_in": expires_in})
+    if handing_over:
+        hand_over(key_id, overlap, fields, config, as_json)
+        return
     rotated = with_session(
         config, lambda session: session.keys.rotate(session.actor, key_id, overlap=overlap, fields=fields)
     )
@@ -100,15 +108,21 @@ def due(
             help="Rotate them all: COMMAND gets each new key as JSON on stdin, and has taken it when it exits with 0.",
         ),
     ] = "",
+    rotating: Annotated[
+        bool,
+        typer.Option("--rotate", help="Rotate them all: the webhook of [handover] gets each new key and confirms it."),
+    ] = False,
     overlap: Annotated[
-        str, typer.Option(metavar="7d", help="With --rotate-with: how long the old keys go on working.")
+        str, typer.Option(metavar="7d", help="With --rotate or --rotate-with: how long the old keys go on working.")
     ] = DEFAULT_OVERLAP,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
     """List keys that should be rotated: older than api_keys.rotate_after_days, or about to expire."""
-    if rotate_with:
-        hand_over(rotate_with, within, overlap, config, as_json)
+    if rotating and rotate_with:
+        raise CommandRefused("--rotate sends new keys to a webhook, --rotate-with to a command; do one of both")
+    if rotating or rotate_with:
+        hand_over_due(to_command(rotate_with) if rotate_with else to_webhook, within, overlap, config, as_json)
         return
 
     async def find(session: Session) -> list[KeyRecord]:

@@ -12,7 +12,7 @@ from gateway_auth.cli import key_options as option
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument
 from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_list
 from gateway_auth.cli.session import Session, with_session
-from gateway_auth.lifecycle.views import View, key_view
+from gateway_auth.lifecycle.views import View, created_view, key_view
 
 if TYPE_CHECKING:
     from gateway_auth.lifecycle.create_key import CreatedKey
@@ -59,13 +59,12 @@ def create(  # noqa: PLR0913 - one parameter for each option
 
 def tell_created(created: CreatedKey, as_json: bool) -> None:
     """Print a new key, this once."""
-    view = key_view(created.record, time.time())
     if as_json:
-        tell_json({"key": created.text, **view})
+        tell_json(created_view(created))
         return
     tell(created.text)
     note("Keep it now: this is the only time it is shown.")
-    tell_fields(view, sys.stderr)
+    tell_fields(key_view(created.record, time.time()), sys.stderr)
 
 
 @keys.command("list")

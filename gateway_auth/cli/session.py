@@ -40,6 +40,7 @@ class Session:
         clock, random = SystemClock(), SystemRandom()
         self.actor = actor()
         self.anchor_file = configuration.anchor_file
+        self.handover = configuration.handover
         self.registry = registry = ManagedRegistry(store, configuration, clock)
         self.apps = ManageApps(registry, clock, random, rules.plans)
         self.keys = ManageKeys(
@@ -50,6 +51,7 @@ class Session:
             peppers=configuration.peppers,
             max_lifetime_days=configuration.api_keys.max_lifetime_days,
             max_active_per_app=configuration.api_keys.max_active_per_app,
+            accepts_imported=configuration.api_keys.accept_imported,
         )
         self.review = ReviewKeys(
             registry,

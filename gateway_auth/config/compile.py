@@ -13,6 +13,7 @@ from gateway_auth.config.configuration import (
     ApiKeySettings,
     Configuration,
     ForwardAuthSettings,
+    HandoverSettings,
     IssuerSettings,
     RedisSettings,
     WebhookSettings,
@@ -90,6 +91,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         ),
         usage_days=usage.keep_days,
         webhooks=tuple(_compile_webhooks(examined, keyring)),
+        handover=_compile_handover(examined, keyring),
         source=source.name,
         warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
@@ -100,6 +102,13 @@ def _compile_webhooks(examined: Examined, keyring: Keyring) -> Iterator[WebhookS
         if piece.table is not None and secret is not None:
             table = piece.table
             yield WebhookSettings(id=table.id, url=table.url, secret=secret, events=tuple(table.events))
+
+
+def _compile_handover(examined: Examined, keyring: Keyring) -> HandoverSettings | None:
+    table = examined.handover.table if examined.handover is not None else None
+    if table is None or keyring.handover is None:
+        return None
+    return HandoverSettings(url=table.url, secret=keyring.handover)
 
 
 def _address(url: str, keyring: Keyring) -> str:

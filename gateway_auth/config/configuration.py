@@ -46,6 +46,13 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
     events: tuple[str, ...]
 
 
+class HandoverSettings(Struct, frozen=True, kw_only=True):
+    """Who takes new keys; `secret` is the key the requests are signed with."""
+
+    url: str
+    secret: Secret
+
+
 class IssuerSettings(Struct, frozen=True, kw_only=True):
     """One issuer: the rules its tokens are judged by, and where its keys come from.
 
@@ -129,6 +136,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     api_keys: ApiKeySettings = ApiKeySettings()
     usage_days: int = 90
     webhooks: tuple[WebhookSettings, ...] = ()
+    handover: HandoverSettings | None = None
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
     forward_auth: ForwardAuthSettings | None = None

@@ -22,6 +22,7 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
     return [
         *_repeated_ids(examined.routes),
         *_repeated_ids(examined.webhooks),
+        *_shared_secret(examined),
         *_unreachable(examined.routes),
         *_unverifiable(examined.routes, examined.issuers),
         *_impassable(examined.routes, examined.issuers),
@@ -44,6 +45,18 @@ def _repeated_ids(named: list[Piece[RouteTable]] | list[Piece[WebhookTable]]) ->
             message = f'"{piece.table.id}" is the id of {piece.path[0]}[{first}] already'
             problems.append(problem((*piece.path, "id"), message))
     return problems
+
+
+def _shared_secret(examined: Examined) -> list[Problem]:
+    """Whoever receives events could sign keys of their own for whoever takes keys."""
+    handover = examined.handover
+    if handover is None or handover.table is None or not handover.has("secret"):
+        return []
+    return [
+        problem(("handover", "secret"), f"is that of webhooks[{piece.path[1]}]; give it one of its own")
+        for piece in examined.webhooks
+        if piece.table is not None and piece.has("secret") and piece.table.secret == handover.table.secret
+    ]
 
 
 def _unreachable(routes: list[Piece[RouteTable]]) -> list[Problem]:

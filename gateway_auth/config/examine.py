@@ -22,7 +22,7 @@ from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
-from gateway_auth.config.schema_webhooks import WebhookTable
+from gateway_auth.config.schema_webhooks import HandoverTable, WebhookTable
 from gateway_auth.config.shape import Path
 from gateway_auth.config.values import check_name
 from gateway_auth.core.roles import parse_role
@@ -57,6 +57,7 @@ class Examined(Struct):
     redis: Piece[RedisTable] | None
     forward_auth: Piece[ForwardAuthTable] | None
     webhooks: list[Piece[WebhookTable]]
+    handover: Piece[HandoverTable] | None
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
     plans: dict[str, Piece[PlanTable]]
@@ -68,8 +69,6 @@ class Examined(Struct):
 def examine(tables: dict[str, object]) -> Examined:
     """Fit `tables` to the schema."""
     problems = [unknown_key((key,), Document.model_fields) for key in tables if key not in Document.model_fields]
-    redis = tables.get("redis")
-    forward_auth = tables.get("forward_auth")
     return Examined(
         gateway=_section(GatewayTable, tables, "gateway", problems),
         store=_section(StoreTable, tables, "store", problems),
@@ -77,11 +76,10 @@ def examine(tables: dict[str, object]) -> Examined:
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
         usage=_section(UsageTable, tables, "usage", problems),
-        redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
-        forward_auth=None
-        if forward_auth is None
-        else _salvage(ForwardAuthTable, forward_auth, ("forward_auth",), problems),
+        redis=_optional(RedisTable, tables, "redis", problems),
+        forward_auth=_optional(ForwardAuthTable, tables, "forward_auth", problems),
         webhooks=_list(WebhookTable, tables, "webhooks", problems),
+        handover=_optional(HandoverTable, tables, "handover", problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
         plans=_plans(tables, problems),
@@ -110,6 +108,12 @@ def _salvage(model: type[T], written: object, path: Path, problems: list[Problem
 def _section(model: type[T], tables: dict[str, object], name: str, problems: list[Problem]) -> Piece[T]:
     written = tables.get(name)
     return _salvage(model, {} if written is None else written, (name,), problems)
+
+
+def _optional(model: type[T], tables: dict[str, object], name: str, problems: list[Problem]) -> Piece[T] | None:
+    """A section whose absence means something."""
+    written = tables.get(name)
+    return None if written is None else _salvage(model, written, (name,), problems)
 
 
 def _list(model: type[T], tables: dict[str, object], name: str, problems: list[Problem]) -> list[Piece[T]]:

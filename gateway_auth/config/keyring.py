@@ -39,6 +39,7 @@ class Keyring(Struct):
     store_url: Secret | None = None
     of_issuers: tuple[IssuerSecrets, ...] = ()
     of_webhooks: tuple[Secret | None, ...] = ()
+    handover: Secret | None = None
 
 
 def open_keyring(
@@ -64,6 +65,7 @@ def open_keyring(
             finder.fetch(_table(webhook).get("secret"), ("webhooks", position, "secret"), check_webhook_secret)
             for position, webhook in enumerate(_items(tables.get("webhooks")))
         ),
+        finder.fetch(_table(tables.get("handover")).get("secret"), ("handover", "secret"), check_webhook_secret),
     )
     return keyring, finder.problems
 

@@ -14,7 +14,7 @@ from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
 from gateway_auth.config.schema_tls import SocketMode, TlsTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
-from gateway_auth.config.schema_webhooks import WebhookTable
+from gateway_auth.config.schema_webhooks import HandoverTable, WebhookTable
 from gateway_auth.config.values import (
     AddressHeader,
     GrantedScope,
@@ -274,6 +274,9 @@ class Document(Table):
     )
     usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
     webhooks: list[WebhookTable] = Field(default=[], description="Who is told of what happens.")
+    handover: HandoverTable | None = Field(
+        default=None, description="Who takes the new keys of `keys due --rotate` and `keys rotate --hand-over`."
+    )
     issuers: list[IssuerTable] = Field(default=[], description="Issuers whose tokens are accepted.")
     roles: dict[str, list[GrantedScope]] = Field(
         default={}, description="Roles and the scopes they stand for, expanded when a principal is built.",

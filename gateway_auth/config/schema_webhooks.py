@@ -1,4 +1,4 @@
-"""What operators write about webhooks."""
+"""What operators write about webhooks: who is told of events, and who takes new keys."""
 
 from __future__ import annotations
 
@@ -18,4 +18,17 @@ class WebhookTable(Table):
     )
     events: list[EventPattern] = Field(
         default=["*"], min_length=1, description="Which events: by name, `key.*`, or `*` for all.", examples=[["key.*"]]
+    )
+
+
+class HandoverTable(Table):
+    """Who takes new keys when they are rotated with nobody watching, by signed HTTP requests."""
+
+    url: WebAddress = Field(
+        description="Where new keys are posted to. They are in the body: whoever answers here holds them.",
+        examples=["https://vault.example.com/gateway-keys"],
+    )
+    secret: Reference = Field(
+        description="What these requests are signed with, `whsec_` and base64, as a reference. No webhook's.",
+        examples=["env:HANDOVER_SECRET"],
     )

@@ -30,7 +30,7 @@ from gateway_auth.ports import (
     Revocations,
     Transaction,
 )
-from gateway_auth.ports.management import AdminReader, Admins
+from gateway_auth.ports.management import AdminReader, Admins, ImportedReader
 
 A = TypeVar("A", bound=AppReader)
 K = TypeVar("K", bound=KeyReader)
@@ -70,6 +70,7 @@ class BoundedSnapshot:
         self.keys: KeyReader = _SeenKeys(snapshot.keys, self.apps, owner_of(actor))
         self.admins: AdminReader = snapshot.admins
         self.audit: AuditReader = snapshot.audit
+        self.imported: ImportedReader = snapshot.imported
 
 
 class BoundedTransaction:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway_auth.errors import Outdated
 from gateway_auth.lifecycle.views import View, app_view, key_view
-from gateway_auth.ports import AuditedSnapshot, Clock, Registry, Snapshot, Transaction
+from gateway_auth.ports import Clock, Registry, Snapshot, Transaction
 
 USE = ("last_used_at", "last_used_address")
 """What changes by itself whenever a key is used; a change of a key does not depend on it."""
@@ -36,15 +36,10 @@ class ConditionalRegistry:
     """`ports.Registry` whose transactions begin with the question whether the object is as expected."""
 
     def __init__(self, registry: Registry, expected: Expected, clock: Clock) -> None:
+        self.reading = registry.reading
         self._registry = registry
         self._expected = expected
         self._clock = clock
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AuditedSnapshot]:
-        """Without a condition."""
-        async with self._registry.reading() as snapshot:
-            yield snapshot
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

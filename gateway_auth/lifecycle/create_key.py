@@ -1,4 +1,4 @@
-"""How a key comes to be: its text, which holds the secret, and its record, which does not. Knows no store."""
+"""How a key comes to be: its text, which holds the secret, and its record, which does not. It writes nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from gateway_auth.core.actor import Actor
 from gateway_auth.core.keyformat import KEY_IDS, SECRETS, KeyFormat, MintedKey
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import KeyRecord
+from gateway_auth.errors import Conflict
 from gateway_auth.lifecycle.key_fields import KeyFields, default_expiry, with_fields
-from gateway_auth.ports import Random
+from gateway_auth.ports import KeyReader, Random
+
+DRAWS = 8
 
 
 class CreatedKey(Struct, frozen=True):
@@ -38,6 +41,20 @@ class KeyMint:
         """Text and id, from chance alone."""
         return self._format.mint(environment, self._random.below(KEY_IDS), self._random.below(SECRETS))
 
+    async def draw_unused(self, keys: KeyReader, environment: Literal["live", "test"]) -> MintedKey:
+        """Text and id of nobody yet. Raises Conflict where chance is none."""
+        for _ in range(DRAWS):
+            minted = self.draw(environment)
+            if await keys.get(minted.key_id) is None:
+                return minted
+        raise Conflict("no free key id was drawn; the random source repeats itself")
+
+    def fresh(
+        self, app_id: str, environment: Literal["live", "test"], actor: Actor, fields: KeyFields, now: float
+    ) -> KeyRecord:
+        """The record of a key that is not drawn yet."""
+        return self._with_fields(self.blank(app_id, environment, actor, now), fields, now)
+
     def blank(self, app_id: str, environment: Literal["live", "test"], actor: Actor, now: float) -> KeyRecord:
         """The record of a key that is not drawn yet: what it will be whatever its fields are."""
         return KeyRecord(
@@ -50,7 +67,7 @@ class KeyMint:
             created_by=str(actor),
         )
 
-    def with_fields(self, blank: KeyRecord, fields: KeyFields, now: float) -> KeyRecord:
+    def _with_fields(self, blank: KeyRecord, fields: KeyFields, now: float) -> KeyRecord:
         """The record with checked fields. Where no end is given, the longest life allowed is the end."""
         ends_by_default = fields.expires_in is UNSET and fields.expires_at is UNSET
         end = default_expiry(blank.created_at, self.max_lifetime_days) if ends_by_default else None

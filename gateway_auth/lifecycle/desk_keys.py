@@ -5,10 +5,10 @@ from __future__ import annotations
 from gateway_auth.core.creations import Creation
 from gateway_auth.core.keys import KeyRecord
 from gateway_auth.errors import Conflict
-from gateway_auth.lifecycle.create_key import CreatedKey, KeyMint
+from gateway_auth.lifecycle.create_key import DRAWS, CreatedKey, KeyMint
 from gateway_auth.lifecycle.input import check_environment
 from gateway_auth.lifecycle.key_fields import KeyFields
-from gateway_auth.lifecycle.keys import DRAWS, ManageKeys
+from gateway_auth.lifecycle.keys import ManageKeys
 from gateway_auth.lifecycle.once import CreatedBefore, RepeatableRandom, answer_of
 from gateway_auth.lifecycle.rotation import DEFAULT_OVERLAP
 from gateway_auth.lifecycle.verify_key import check_view
@@ -30,6 +30,7 @@ class KeyDesk:
             peppers=tools.peppers,
             max_lifetime_days=tools.max_lifetime_days,
             max_active_per_app=tools.max_active_per_app,
+            accepts_imported=tools.accepts_imported,
         )
 
     async def page(self, *, limit: int, after: str, app_id: str | None = None) -> list[View]:

@@ -123,7 +123,7 @@ class ImportKeys:
             proof = proof_of_hash(given.get("hash_kind", default_kind), given["hash"], given.get("start", ""))
         now = self._clock.now()
         environment = check_environment(given.get("environment", "live"))
-        record = self._mint.with_fields(self._mint.blank(app_id, environment, actor, now), _fields(given), now)
+        record = self._mint.fresh(app_id, environment, actor, _fields(given), now)
         digest = self._peppers.digest(proof.text) if proof.text is not None else b""
         return Prepared(entry.line, replace(record, digest=digest), proof)
 
@@ -132,7 +132,8 @@ class ImportKeys:
         proof = prepared.proof
         if await transaction.imported.find(self._peppers.digests(proof.message)):
             return None
-        record = replace(prepared.record, id=await self._draw(transaction, prepared.record))
+        drawn = await self._mint.draw_unused(transaction.keys, prepared.record.environment)
+        record = replace(prepared.record, id=drawn.key_id)
         imported = ImportedKey(
             key_id=record.id,
             lookup=self._peppers.digest(proof.message),
@@ -144,12 +145,6 @@ class ImportKeys:
         await transaction.imported.save(imported)
         await transaction.record(key_event(self._clock.now(), actor, "import", None, record))
         return record
-
-    async def _draw(self, transaction: Transaction, record: KeyRecord) -> str:
-        key_id = self._mint.draw(record.environment).key_id
-        if await transaction.keys.get(key_id) is not None:
-            raise Conflict("a key id was drawn that is taken; the random source repeats itself")
-        return key_id
 
 
 def _fields(given: Mapping[str, str]) -> KeyFields:

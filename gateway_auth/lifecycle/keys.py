@@ -22,11 +22,17 @@ from gateway_auth.lifecycle.input import (
 )
 from gateway_auth.lifecycle.key_fields import KeyFields, default_expiry, with_fields
 from gateway_auth.lifecycle.key_states import disabled, enabled, granted, refuse_in_use, refuse_revoked, revoked
-from gateway_auth.lifecycle.rotation import DEFAULT_OVERLAP, RotatedKey, parse_overlap, retired, successor
+from gateway_auth.lifecycle.rotation import (
+    DEFAULT_OVERLAP,
+    RotatedKey,
+    parse_overlap,
+    refuse_not_rotatable,
+    retired,
+    successor,
+)
 from gateway_auth.lifecycle.verify_key import KeyCheck, check_key
 from gateway_auth.ports import Clock, Random, Registry, Snapshot, Transaction
 
-DRAWS = 8
 _AS_BEFORE = KeyFields()
 
 
@@ -47,6 +53,7 @@ class ManageKeys:
         peppers: PepperRing,
         max_lifetime_days: int = 0,
         max_active_per_app: int = 0,
+        accepts_imported: bool = False,
     ) -> None:
         self._registry = registry
         self._clock = clock
@@ -54,6 +61,7 @@ class ManageKeys:
         self._peppers = peppers
         self._mint = KeyMint(random, key_format, peppers, max_lifetime_days)
         self._max_active = max_active_per_app
+        self._accepts_imported = accepts_imported
 
     async def create(self, actor: Actor, app_id: str, environment: str, fields: KeyFields) -> CreatedKey:
         """A new, active key of an active app. The answer is the only place its secret exists."""
@@ -63,11 +71,8 @@ class ManageKeys:
             app = await existing_app(transaction, app_id)
             _refuse_disabled(app)
             await self._refuse_too_many(transaction, app.id, now)
-            blank = self._mint.blank(app.id, checked_environment, actor, now)
-            created = await self._draw(transaction, self._mint.with_fields(blank, fields, now))
-            await transaction.keys.save(created.record)
-            await transaction.record(key_event(now, actor, "create", None, created.record))
-        return created
+            record = self._mint.fresh(app.id, checked_environment, actor, fields, now)
+            return await self._add(transaction, actor, record, now)
 
     async def rotate(
         self, actor: Actor, key_id: str, *, overlap: str = DEFAULT_OVERLAP, fields: KeyFields = _AS_BEFORE
@@ -80,18 +85,22 @@ class ManageKeys:
         async with self._registry.transaction() as transaction:
             now = self._clock.now()
             before = await existing_key(transaction, key_id)
-            after = retired(before, now, seconds)
-            app = await existing_app(transaction, before.app_id)
-            _refuse_disabled(app)
-            blank = self._mint.blank(before.app_id, before.environment, actor, now)
-            latest = default_expiry(blank.created_at, self._mint.max_lifetime_days)
-            heir = with_fields(successor(before, blank, now, latest), fields, now, self._mint.max_lifetime_days)
-            created = await self._draw(transaction, heir)
-            await transaction.keys.save(after)
-            await transaction.record(key_event(now, actor, "rotate", before, after))
-            await transaction.keys.save(created.record)
-            await transaction.record(key_event(now, actor, "create", None, created.record))
+            after = await _save(transaction, actor, "rotate", before, retired(before, now, seconds), now)
+            created = await self._add_successor(transaction, actor, before, fields, now)
         return RotatedKey(created, after)
+
+    async def succeed(self, actor: Actor, key_id: str, fields: KeyFields = _AS_BEFORE) -> CreatedKey:
+        """The first half of a rotation: the second key. The first goes on as if nothing had happened until `retire`."""
+        async with self._registry.transaction() as transaction:
+            now = self._clock.now()
+            before = await existing_key(transaction, key_id)
+            refuse_not_rotatable(before, now)
+            return await self._add_successor(transaction, actor, before, fields, now)
+
+    async def retire(self, actor: Actor, key_id: str, overlap: str = DEFAULT_OVERLAP) -> KeyRecord:
+        """The second half of a rotation: the first key ends after the overlap."""
+        seconds = parse_overlap(overlap)
+        return await self._change(actor, "rotate", key_id, lambda key, now: retired(key, now, seconds))
 
     async def get(self, key_id: str) -> KeyRecord:
         """The key."""
@@ -166,7 +175,9 @@ class ManageKeys:
     async def verify(self, presented_key: str) -> KeyCheck:
         """What a text is, for operators: one of our keys or not, the secret right or not, the key's state."""
         async with self._registry.reading() as snapshot:
-            return await check_key(snapshot, presented_key, self._format, self._peppers)
+            return await check_key(
+                snapshot, presented_key, self._format, self._peppers, accepts_imported=self._accepts_imported
+            )
 
     async def _refuse_too_many(self, transaction: Transaction, app_id: str, now: float) -> None:
         most = self._max_active
@@ -176,12 +187,20 @@ class ManageKeys:
                 " rotate, disable or revoke one"
             )
 
-    async def _draw(self, transaction: Transaction, record: KeyRecord) -> CreatedKey:
-        for _ in range(DRAWS):
-            minted = self._mint.draw(record.environment)
-            if await transaction.keys.get(minted.key_id) is None:
-                return self._mint.sealed(record, minted)
-        raise Conflict("no free key id was drawn; the random source repeats itself")
+    async def _add_successor(
+        self, transaction: Transaction, actor: Actor, old: KeyRecord, fields: KeyFields, now: float
+    ) -> CreatedKey:
+        _refuse_disabled(await existing_app(transaction, old.app_id))
+        blank = self._mint.blank(old.app_id, old.environment, actor, now)
+        latest = default_expiry(blank.created_at, self._mint.max_lifetime_days)
+        heir = with_fields(successor(old, blank, now, latest), fields, now, self._mint.max_lifetime_days)
+        return await self._add(transaction, actor, heir, now)
+
+    async def _add(self, transaction: Transaction, actor: Actor, record: KeyRecord, now: float) -> CreatedKey:
+        created = self._mint.sealed(record, await self._mint.draw_unused(transaction.keys, record.environment))
+        await transaction.keys.save(created.record)
+        await transaction.record(key_event(now, actor, "create", None, created.record))
+        return created
 
     async def _change(
         self, actor: Actor, action: str, key_id: str, change: Callable[[KeyRecord, float], KeyRecord]

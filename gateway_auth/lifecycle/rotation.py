@@ -62,6 +62,12 @@ def successor(old: KeyRecord, blank: KeyRecord, now: float, latest_end: int | No
 
 def retired(old: KeyRecord, now: float, overlap_seconds: int) -> KeyRecord:
     """The old key, which works until the overlap ends. Conflict where there is nothing to hand over."""
+    refuse_not_rotatable(old, now)
+    return replace(old, retires_at=int(now) + overlap_seconds)
+
+
+def refuse_not_rotatable(old: KeyRecord, now: float) -> None:
+    """Only a key that works can be replaced, and only once."""
     status = status_at(old, now)
     if old.retires_at is not None and status != "revoked":
         when = format_time(old.retires_at)
@@ -70,4 +76,3 @@ def retired(old: KeyRecord, now: float, overlap_seconds: int) -> KeyRecord:
         )
     if status != "active":
         raise Conflict(f"key {old.id} is {status}: there is nothing to hand over; create a new key")
-    return replace(old, retires_at=int(now) + overlap_seconds)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway_auth.core.imported import may_be_imported, proving_messages
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import AppRecord, KeyRecord, status_at
@@ -27,18 +28,32 @@ class KeyCheck(Struct, frozen=True):
     app: AppRecord | None = None
 
 
-async def check_key(snapshot: Snapshot, presented_key: str, key_format: KeyFormat, peppers: PepperRing) -> KeyCheck:
+async def check_key(
+    snapshot: Snapshot, presented_key: str, key_format: KeyFormat, peppers: PepperRing, *, accepts_imported: bool
+) -> KeyCheck:
     """Find out about `presented_key`, without spaces and line ends around it."""
     presented = presented_key.strip().encode("utf-8", "replace")
     key_id = key_format.parse_key_id(presented)
     if key_id is None:
-        return KeyCheck("not_a_key")
+        return await _check_imported(snapshot, presented, peppers) if accepts_imported else KeyCheck("not_a_key")
     key = await snapshot.keys.get(key_id)
     if key is None:
         return KeyCheck("unknown_key", key_id)
     if not peppers.verify(presented, key.digest, key.pepper_id):
         return KeyCheck("wrong_secret", key_id)
     return KeyCheck("valid", key_id, key, await snapshot.apps.get(key.app_id))
+
+
+async def _check_imported(snapshot: Snapshot, presented: bytes, peppers: PepperRing) -> KeyCheck:
+    """One that was issued elsewhere. Where a slow hash is all that is known, nothing is said before its first use."""
+    if not may_be_imported(presented):
+        return KeyCheck("not_a_key")
+    lookups = [digest for message in proving_messages(presented) for digest in peppers.digests(message)]
+    for found in await snapshot.imported.find(lookups):
+        key = await snapshot.keys.get(found.key_id) if found.slow_kind is None else None
+        if key is not None:
+            return KeyCheck("valid", key.id, key, await snapshot.apps.get(key.app_id))
+    return KeyCheck("not_a_key")
 
 
 def check_view(check: KeyCheck, now: float) -> View:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord, status_at
 from gateway_auth.core.token import Revocation
+from gateway_auth.lifecycle.create_key import CreatedKey
 from gateway_auth.lifecycle.input import format_time
 
 View = dict[str, object]
@@ -54,6 +55,11 @@ def key_view(key: KeyRecord, now: float) -> View:
         "retires_at": _time(key.retires_at),
         "metadata": dict(key.metadata),
     }
+
+
+def created_view(created: CreatedKey) -> View:
+    """A new key: its text, this once, and every public field."""
+    return {"key": created.text, **key_view(created.record, created.record.created_at)}
 
 
 def revocation_view(revocation: Revocation) -> View:

@@ -29,6 +29,7 @@ class Tools(Struct, frozen=True, kw_only=True):
     peppers: PepperRing
     max_lifetime_days: int = 0
     max_active_per_app: int = 0
+    accepts_imported: bool = False
     plans: Collection[str] = ()
     issuers: Sequence[Issuer] = ()
 

@@ -15,7 +15,7 @@ from gateway_auth.core.token import Revocation
 
 __all__ = [
     "AdminReader", "Admins", "AppReader", "Apps", "AuditEvent", "AuditReader", "AuditedSnapshot", "Creations",
-    "Imported", "KeyReader", "Keys", "Registry", "Revocations", "Snapshot", "Transaction",
+    "Imported", "ImportedReader", "KeyReader", "Keys", "Registry", "Revocations", "Snapshot", "Transaction",
 ]  # fmt: skip
 
 
@@ -58,7 +58,10 @@ class KeyReader(Protocol):
 class Keys(KeyReader, Protocol):
     """The keys inside one transaction."""
 
-    async def save(self, key: KeyRecord) -> None: ...
+    async def save(self, key: KeyRecord) -> None:
+        """Add it, or put it in place of the one of its id: all but what workers may have written since it was read."""
+        ...
+
     async def delete(self, key_id: str) -> None: ...
 
 
@@ -74,10 +77,17 @@ class Revocations(Protocol):
         ...
 
 
-class Imported(Protocol):
-    """The keys inside one transaction that were issued elsewhere. What is known of one goes with its key."""
+class ImportedReader(Protocol):
+    """The keys of one snapshot that were issued elsewhere."""
 
-    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]: ...
+    async def find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
+        """Those found by any of the digests."""
+        ...
+
+
+class Imported(ImportedReader, Protocol):
+    """The same inside one transaction. What is known of one goes with its key."""
+
     async def save(self, imported: ImportedKey) -> None: ...
 
 
@@ -122,7 +132,7 @@ class AuditReader(Protocol):
 
 
 class Snapshot(Protocol):
-    """Apps, keys and admins as they are at one moment, to look at."""
+    """Apps, keys, imported ones and admins as they are at one moment, to look at."""
 
     @property
     def apps(self) -> AppReader: ...
@@ -130,6 +140,8 @@ class Snapshot(Protocol):
     def keys(self) -> KeyReader: ...
     @property
     def admins(self) -> AdminReader: ...
+    @property
+    def imported(self) -> ImportedReader: ...
 
 
 class AuditedSnapshot(Snapshot, Protocol):

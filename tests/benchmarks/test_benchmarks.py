@@ -43,7 +43,7 @@ def test_a_scenario_gives_its_figures(scenario: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["http", "bearer", "storm", "shared", "revoke", "proxy", "bulk"])
+@pytest.mark.parametrize("scenario", ["http", "bearer", "storm", "shared", "revoke", "proxy", "bulk", "management"])
 def test_a_scenario_with_servers_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)

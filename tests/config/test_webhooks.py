@@ -1,4 +1,4 @@
-"""`[[webhooks]]`: what is accepted, and what is said of the rest."""
+"""`[[webhooks]]` and `[handover]`: what is accepted, and what is said of the rest."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WEBHOOK = {"id": "ops", "url": "https://hooks.example.com/x", "secret": "env:HOOK"}
 
 
-def loaded(tmp_path: Path, *webhooks: dict[str, Any], secret: str = SECRET) -> Any:
-    tables = {
+def loaded(
+    tmp_path: Path, *webhooks: dict[str, Any], secret: str = SECRET, handover: dict[str, Any] | None = None
+) -> Any:
+    tables: dict[str, Any] = {
         "store": {"url": f"sqlite:///{tmp_path}/gateway.db"},
         "secrets": {"pepper": "env:PEPPER"},
         "webhooks": list(webhooks),
         "routes": [],
     }
-    environ = {"PEPPER": "a pepper for tests, 32 bytes and more of it", "HOOK": secret}
+    if handover is not None:
+        tables["handover"] = handover
+    environ = {"PEPPER": "a pepper for tests, 32 bytes and more of it", "HOOK": secret, "KEYS": SECRET}
     return load(tables, environ=environ)
 
 
@@ -56,3 +60,30 @@ def test_two_of_one_name_and_a_weak_secret_are_refused(tmp_path: Path) -> None:
     assert 'webhooks[1].id: "ops" is the id of webhooks[0] already' in said
     assert 'webhooks[0].secret: is not "whsec_" and the base64 of 24 to 64 random bytes' in said
     assert "c2hvcnQ" not in said
+
+
+HANDOVER = {"url": "https://vault.example.com/keys", "secret": "env:KEYS"}
+
+
+def test_who_takes_keys_is_named_once_with_a_secret(tmp_path: Path) -> None:
+    assert loaded(tmp_path).handover is None
+    taker = loaded(tmp_path, WEBHOOK, handover=HANDOVER).handover
+    assert (taker.url, len(taker.secret.reveal())) == ("https://vault.example.com/keys", 24)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"url": "http://vault.example.com/"}, "handover.url: must be an https address"),
+        ({"url": "https://user:pass@vault.example.com/"}, "handover.url: "),
+        ({"secret": SECRET}, "handover.secret: is not a reference to a secret"),
+        ({"secret": "env:MISSING"}, "handover.secret: environment variable MISSING is not set"),
+        ({"secret": "env:HOOK"}, "handover.secret: is that of webhooks[0]; give it one of its own"),
+        ({"events": ["*"]}, "handover.events: unknown key"),
+    ],
+)
+def test_what_is_wrong_with_who_takes_keys_is_said(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, WEBHOOK, handover={**HANDOVER, **change})
+    assert any(str(one).startswith(problem) for one in refused.value.problems), refused.value
+    assert SECRET not in str(refused.value)

@@ -21,8 +21,9 @@ OF_ITS_OWN = {
 
 
 async def put(world: World, key: KeyRecord) -> None:
-    """Into the store as it is, past the rules."""
+    """Into the store as it is, past the rules; of a key that is there a save would leave the last use."""
     async with world.registry.transaction() as transaction:
+        await transaction.keys.delete(key.id)
         await transaction.keys.save(key)
 
 

@@ -1,15 +1,20 @@
 """What operators are told about a text that may be a key."""
 
+from hashlib import sha512
+
 import pytest
 
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import AppRecord
 from gateway_auth.lifecycle.create_key import CreatedKey
+from gateway_auth.lifecycle.import_keys import Entry, ImportKeys
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.keys import ManageKeys
 from gateway_auth.lifecycle.verify_key import KeyCheck, check_view
 from tests.lifecycle.world import ACTOR, NOW, PEPPER, World
+
+IMPORTED = "sk_live_0123456789abcdef"
 
 
 async def view(world: World, text: str) -> dict[str, object]:
@@ -70,3 +75,39 @@ async def test_a_good_key_that_cannot_be_used_says_so(world: World, app: AppReco
     await world.apps.disable(ACTOR, app.id)
     shown = await view(world, created.text)
     assert (shown["status"], shown["app_status"], shown["usable"]) == ("active", "disabled", False)
+
+
+@pytest.mark.parametrize("fields", [{"key": IMPORTED}, {"hash": sha512(IMPORTED.encode()).hexdigest()}])
+async def test_an_imported_key_is_known_where_such_keys_are_accepted(
+    world: World, app: AppRecord, fields: dict[str, str]
+) -> None:
+    key_id = await imported(world, app, fields | ({"hash_kind": "sha512"} if "hash" in fields else {}))
+    accepting = keys_of(world, accepts_imported=True)
+    shown = check_view(await accepting.verify(f" {IMPORTED}\n"), world.clock.now())
+    assert (shown["outcome"], shown["usable"], shown["id"]) == ("valid", True, key_id)
+    assert await accepting.verify(IMPORTED[:-1]) == KeyCheck("not_a_key")
+    assert await world.keys.verify(IMPORTED) == KeyCheck("not_a_key")
+    await world.keys.revoke(ACTOR, key_id)
+    assert not check_view(await accepting.verify(IMPORTED), world.clock.now())["usable"]
+
+
+async def test_of_an_imported_key_with_a_slow_hash_nothing_is_said(world: World, app: AppRecord) -> None:
+    bcrypt = {"hash": "$2b$12$" + "a" * 53, "hash_kind": "bcrypt", "start": IMPORTED[:10]}
+    await imported(world, app, bcrypt)
+    assert await keys_of(world, accepts_imported=True).verify(IMPORTED) == KeyCheck("not_a_key")
+
+
+def keys_of(world: World, *, accepts_imported: bool) -> ManageKeys:
+    return ManageKeys(
+        world.registry, world.clock, world.random,
+        key_format=KeyFormat(), peppers=world.peppers, accepts_imported=accepts_imported,
+    )  # fmt: skip
+
+
+async def imported(world: World, app: AppRecord, fields: dict[str, str]) -> str:
+    """The id of an imported key."""
+    imports = ImportKeys(world.registry, world.clock, world.random, key_format=KeyFormat(), peppers=world.peppers)
+    prepared, problems = imports.prepare(ACTOR, app.id, [Entry(1, fields)], "")
+    assert problems == []
+    (record,) = (await imports.run(ACTOR, app.id, prepared)).records
+    return record.id

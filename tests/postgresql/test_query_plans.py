@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql as dialects
 from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.audit import STANDING, chosen_after, chosen_before
 from gateway_auth.adapters.sql.statements import READ_CHANGES, READ_KEY, READ_REVOCATIONS
-from gateway_auth.adapters.sql.transaction import app_page, key_page
+from gateway_auth.adapters.sql.transaction import app_page, key_page, owned_page
 from gateway_auth.core.audit import EVERYTHING, AuditFilter
 from tests.adapters.stores import sql_store
 from tests.postgresql.server import Server
@@ -23,6 +23,9 @@ INSERT INTO apps SELECT 'app_' || n, 'a', '', '', NULL, 'active', n, 'cli:a' FRO
 INSERT INTO keys SELECT 'key' || n, 'app_' || (n % 4000 + 1), 'k', 'live', 'active', '\\x00', 'p', '[]', '[]', '[]',
     NULL, NULL, '[]', '[]', '[]', '[]', '[]', '[]', n, 'cli:a', NULL, NULL, NULL, NULL, '{{}}'
     FROM generate_series(1, {ROWS}) n;
+UPDATE apps SET owner = 'big' WHERE id = 'app_7';
+UPDATE apps SET owner = 'many' WHERE id LIKE 'app_12%';
+UPDATE keys SET app_id = 'app_7' WHERE id LIKE '%5';
 INSERT INTO changes SELECT n, 'key', 'key' || n, n FROM generate_series(1, {ROWS}) n;
 INSERT INTO audit (seq, at, actor, action, object_kind, object_id, outcome, hash)
     SELECT n, n, 'cli:' || n % 500, 'key.' || n % 500, 'key', 'key' || n, 'done', '\\x00'
@@ -41,6 +44,8 @@ STATEMENTS: dict[str, ClauseElement] = {
     "a page of apps": app_page(limit=1000, after="app_3"),
     "a page of keys": key_page(limit=1000, after="key3", app_id=None),
     "a page of the keys of an app": key_page(limit=1000, after="key3", app_id="app_7"),
+    "a page of the keys of an owner of many apps": owned_page(limit=100, after="key3", owner="many"),
+    "a page of the keys of an owner of a tenth": owned_page(limit=100, after="key3", owner="big"),
     "a key by id": select(schema.keys).where(schema.keys.c.id == "key77"),
     "the end of the audit": STANDING,
     "a page of the audit": chosen_after(EVERYTHING, limit=2000, after=20_000),

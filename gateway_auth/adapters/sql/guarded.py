@@ -19,6 +19,9 @@ class Guarded:
     def __init__(self, connection: AsyncConnection, explain: Explain) -> None:
         self._connection = connection
         self.explain = explain
+        self.joins_laterally = connection.dialect.name == "postgresql"
+        """Whether a joined query may refer to the row that it is joined to. SQLite cannot, and needs not: it stops
+        reading an app's keys when no other of them can be on the page."""
 
     async def run(
         self, statement: Executable, parameters: Parameters | Sequence[Parameters] | None = None

@@ -17,7 +17,9 @@ N = TypeVar("N", bound=AppRecord | KeyRecord | AdminRecord)
 
 
 class SqlRecords(Generic[N]):
-    """One table of records by id."""
+    """One table of records by id. Columns `of_workers` are written once here, and afterwards by others."""
+
+    of_workers: frozenset[str] = frozenset()
 
     def __init__(self, kind: type[N], table: Table, guarded: Guarded) -> None:
         self._kind = kind
@@ -49,7 +51,8 @@ class SqlRecords(Generic[N]):
     async def _update(self, object_id: str, row: Mapping[str, Column]) -> bool:
         # "object_id": a parameter named like a column would be taken for its new value.
         statement = update(self._table).where(self._table.c.id == bindparam("object_id"))
-        return (await self._guarded.run(statement, {**row, "object_id": object_id})).rowcount > 0
+        ours = {name: value for name, value in row.items() if name not in self.of_workers}
+        return (await self._guarded.run(statement, {**ours, "object_id": object_id})).rowcount > 0
 
     async def select(self, query: Executable) -> list[N]:
         """The records a query finds."""
