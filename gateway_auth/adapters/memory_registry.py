@@ -67,7 +67,7 @@ class MemoryTransaction:
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
-        if event.object_kind == "store" or event.object_kind == "admin":
+        if event.object_kind == "store" or event.object_kind == "admin" or event.object_kind == "route":
             raise ValueError(f"{event.object_kind}: nothing that workers remember; witness the event")
         self._revision += 1
         self.changes.append((event.at, Change(self._revision, event.object_kind, event.object_id)))

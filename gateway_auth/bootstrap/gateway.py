@@ -186,7 +186,7 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     watches = Watches(Standing(uncounted, keys, verifier, clock), changes, clock)
     changes.hear = watches.hear
     usage = books.usage if books is not None else UsageTally(clock.now())
-    recorder = Recorder(rules.key_format, clock)
+    recorder = Recorder(rules.key_format, clock, books.refusals if books is not None else None)
     gateway = Gateway(engine, recorder, keys, changes, usage, watches, tokens, owned_store, books, imported)
     try:
         await changes.start()

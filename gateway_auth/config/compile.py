@@ -79,6 +79,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         },
         store_url=absolute_store_url(_address(store.url, keyring), source.folder),
         anchor_file=str(source.folder.absolute() / audit.anchor_file) if audit.anchor_file is not None else None,
+        are_denials_audited=audit.denials,
         max_stale_seconds=store.max_stale_seconds,
         api_keys=ApiKeySettings(
             cache_seconds=api_keys.cache_seconds,

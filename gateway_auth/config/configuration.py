@@ -125,6 +125,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     upstreams: dict[str, Upstream] = {}
     store_url: str
     anchor_file: str | None = None
+    are_denials_audited: bool = False
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
     usage_days: int = 90

@@ -187,6 +187,11 @@ class AuditTable(Table):
         "on another disk or machine than the store.",
         examples=["/mnt/elsewhere/audit.anchors"],
     )
+    denials: bool = Field(
+        default=False,
+        description="The audit also keeps the requests that were refused: summed up, at most 52 records a minute and "
+        "worker. It keeps them for ever, like all else; keys in URLs stand there at any rate.",
+    )
 
 
 class SecretsTable(Table):
