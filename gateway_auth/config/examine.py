@@ -9,17 +9,11 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
-from gateway_auth.config.schema import (
-    ApiKeysTable,
-    AuditTable,
-    Document,
-    GatewayTable,
-    SecretsTable,
-    StoreTable,
-    UsageTable,
-)
+from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable
+from gateway_auth.config.schema_disclosure import DisclosureTable
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
+from gateway_auth.config.schema_records import AuditTable, UsageTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
 from gateway_auth.config.schema_webhooks import WebhookTable
@@ -56,6 +50,7 @@ class Examined(Struct):
     usage: Piece[UsageTable]
     redis: Piece[RedisTable] | None
     forward_auth: Piece[ForwardAuthTable] | None
+    disclosure: Piece[DisclosureTable] | None
     webhooks: list[Piece[WebhookTable]]
     issuers: list[Piece[IssuerTable]]
     roles: dict[str, tuple[str, ...]]
@@ -68,8 +63,6 @@ class Examined(Struct):
 def examine(tables: dict[str, object]) -> Examined:
     """Fit `tables` to the schema."""
     problems = [unknown_key((key,), Document.model_fields) for key in tables if key not in Document.model_fields]
-    redis = tables.get("redis")
-    forward_auth = tables.get("forward_auth")
     return Examined(
         gateway=_section(GatewayTable, tables, "gateway", problems),
         store=_section(StoreTable, tables, "store", problems),
@@ -77,10 +70,9 @@ def examine(tables: dict[str, object]) -> Examined:
         secrets=_section(SecretsTable, tables, "secrets", problems),
         api_keys=_section(ApiKeysTable, tables, "api_keys", problems),
         usage=_section(UsageTable, tables, "usage", problems),
-        redis=None if redis is None else _salvage(RedisTable, redis, ("redis",), problems),
-        forward_auth=None
-        if forward_auth is None
-        else _salvage(ForwardAuthTable, forward_auth, ("forward_auth",), problems),
+        redis=_optional(RedisTable, tables, "redis", problems),
+        forward_auth=_optional(ForwardAuthTable, tables, "forward_auth", problems),
+        disclosure=_optional(DisclosureTable, tables, "disclosure", problems),
         webhooks=_list(WebhookTable, tables, "webhooks", problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),
         roles=_roles(tables, problems),
@@ -110,6 +102,11 @@ def _salvage(model: type[T], written: object, path: Path, problems: list[Problem
 def _section(model: type[T], tables: dict[str, object], name: str, problems: list[Problem]) -> Piece[T]:
     written = tables.get(name)
     return _salvage(model, {} if written is None else written, (name,), problems)
+
+
+def _optional(model: type[T], tables: dict[str, object], name: str, problems: list[Problem]) -> Piece[T] | None:
+    written = tables.get(name)
+    return None if written is None else _salvage(model, written, (name,), problems)
 
 
 def _list(model: type[T], tables: dict[str, object], name: str, problems: list[Problem]) -> list[Piece[T]]:

@@ -130,6 +130,7 @@ class SqlTransaction:
         self.imported = SqlImported(guarded)
         self.admins = SqlAdmins(AdminRecord, schema.admins, guarded)
         self.creations = SqlCreations(guarded)
+        self.audit = SqlAudit(guarded)
 
     @classmethod
     async def begin(
