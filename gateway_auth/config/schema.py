@@ -253,8 +253,8 @@ class Document(Table):
     )
     disclosure: DisclosureTable | None = Field(
         default=None,
-        description="Signed reports of leaked secrets are taken at `/.gateway/disclosure`, of GitHub's secret scanning or "
-        "a scanner of your own. Not when absent; an empty table is for GitHub.",
+        description="Signed reports of leaked secrets are taken at `/.gateway/disclosure`, of GitHub's secret scanning "
+        "or a scanner of your own. Not when absent; an empty table is for GitHub.",
     )
     usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
     webhooks: list[WebhookTable] = Field(default=[], description="Who is told of what happens.")
