@@ -12,7 +12,7 @@ from gateway_auth.core.usage import Mark, UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.ports import NewDigest
 from tests.adapters.conformance import save
 from tests.adapters.stores import Store, app, key
-from tests.fakes import address
+from tests.fakes import address as parsed
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -139,10 +139,10 @@ class ActivityConformance:
         (found,) = await store.key_activity(NOW, limit=10)
         assert (found.networks, found.networks_since) == (2, NOW.now - 20 * DAY)
         assert found.new_networks == (("2001:db8:1::/48", NOW.now - 2 * HOUR),)
-        await store.prune_usage(minutes_before=0, all_before=NOW.now - 2 * HOUR)
+        await store.prune_usage(minutes_before=0, all_before=NOW.now - 3 * HOUR)
         (found,) = await store.key_activity(NOW, limit=10)
         assert (found.networks, found.networks_since) == (2, NOW.now - 20 * DAY)
-        await store.prune_usage(minutes_before=0, all_before=NOW.now - HOUR - 60)
+        await store.prune_usage(minutes_before=0, all_before=NOW.now - 2 * HOUR)
         (found,) = await store.key_activity(NOW, limit=10)
         assert found.networks == 1
 
@@ -165,7 +165,7 @@ class ActivityConformance:
 
 def place_of(text: str) -> int:
     """Where an address belongs to."""
-    return neighbourhood_of(address(text))
+    return neighbourhood_of(parsed(text))
 
 
 def ask(

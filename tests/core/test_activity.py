@@ -10,11 +10,12 @@ from gateway_auth.core.activity import MAX_NETWORKS, Activity, Moment, anomalies
 
 NOW = Moment(1_700_000_000)
 DAY = 86400
+Facts = dict[str, Any]
 HOUR = 3600
 NETWORK = ("198.51.100.0/24", NOW.now - HOUR)
-SETTLED = {"networks": 3, "networks_since": NOW.now - 30 * DAY, "new_networks": (NETWORK,)}
-BURST = {"count": 100, "refused": 50, "past_count": 1000, "past_refused": 250}
-VOLUME = {"count": 900, "busiest_hour": 300, "past_since": NOW.now - 3 * DAY}
+SETTLED: Facts = {"networks": 3, "networks_since": NOW.now - 30 * DAY, "new_networks": (NETWORK,)}
+BURST: Facts = {"count": 100, "refused": 50, "past_count": 1000, "past_refused": 250}
+VOLUME: Facts = {"count": 900, "busiest_hour": 300, "past_since": NOW.now - 3 * DAY}
 
 TABLE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nothing": ({}, []),

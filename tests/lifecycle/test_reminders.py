@@ -72,6 +72,7 @@ async def test_a_burst_is_told_of_once_a_day_a_network_once_and_only_to_who_aske
     assert {body["object"]["id"] for body in bodies} == {key.id}
     assert sorted(body["anomaly"]["kind"] for body in bodies) == ["new_network", "refusals"]
     world.clock.seconds = NOW + DAY
+    await world.memory.add_usage(UsageBatch(int(NOW) + DAY - 7200, {(key.id, "orders", 2): 9000}, {}))
     await world.memory.add_usage(UsageBatch(int(NOW) + DAY - 60, {(key.id, "orders", 4): 900}, {}))
     await reminders(world, outbox, "key.anomaly").remind()
     assert len(await told(outbox)) == 3
