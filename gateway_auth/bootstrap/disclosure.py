@@ -14,14 +14,16 @@ from gateway_auth.config.configuration import DisclosureSettings
 from gateway_auth.engine.keysets import IssuerKeys
 from gateway_auth.errors import ConfigError
 from gateway_auth.lifecycle.disclosure import DiscloseSecrets, Measures
-from gateway_auth.ports import Clock
+from gateway_auth.ports import Clock, KeySetSource
 
 MAX_AGE_SECONDS = 86400.0
 """While the partner does not answer, its last good keys serve this long."""
 FRESH_SECONDS = 3600.0
 COOL_DOWN_SECONDS = 300.0
-"""Without an account GitHub answers 60 times an hour and address. Anybody can name a key that is none: of such one an
-hour is asked, and at most one in five minutes."""
+"""Without an account GitHub answers an address 60 times an hour. Anybody can name a key that is none: it is asked about
+such once in five minutes, by each worker."""
+FILE_FRESH_SECONDS, FILE_COOL_DOWN_SECONDS = 60.0, 1.0
+"""A file costs nobody anything."""
 
 
 class Disclosure:
@@ -63,27 +65,30 @@ def open_disclosure(configuration: Configuration, store: SqlStore, clock: Clock)
 
 
 def _open_keys(settings: DisclosureSettings, clock: Clock) -> tuple[IssuerKeys, Callable[[], Awaitable[None]]]:
+    source, close = open_source(settings)
+    is_remote = settings.keys_url is not None
+    keys = IssuerKeys(
+        f"disclosure:{settings.name}",
+        source,
+        clock,
+        SystemRandom(),
+        max_age_seconds=MAX_AGE_SECONDS,
+        fresh_seconds=FRESH_SECONDS if is_remote else FILE_FRESH_SECONDS,
+        cool_down_seconds=COOL_DOWN_SECONDS if is_remote else FILE_COOL_DOWN_SECONDS,
+    )
+    return keys, close
+
+
+def open_source(settings: DisclosureSettings) -> tuple[KeySetSource, Callable[[], Awaitable[None]]]:
+    """Where the public keys come from, and what closes it. Raises ConfigError where a library is missing."""
     try:
         from gateway_auth.adapters.disclosure_keys import read_disclosure_keys
         from gateway_auth.adapters.issuers.fetch import Fetcher
         from gateway_auth.adapters.issuers.sources import AddressSource, FileSource
     except ImportError as error:
         raise ConfigError(f"[disclosure] needs more libraries: pip install 'gateway-auth[tokens]' ({error})") from error
-    issuer_id = f"disclosure:{settings.name}"
-    fetcher = Fetcher(issuer_id)
+    name = f"disclosure:{settings.name}"
+    fetcher = Fetcher(name)
     if settings.keys_url is not None:
-        source: AddressSource | FileSource = AddressSource(issuer_id, settings.keys_url, fetcher, read_disclosure_keys)
-        fresh_seconds, cool_down_seconds = FRESH_SECONDS, COOL_DOWN_SECONDS
-    else:
-        source = FileSource(issuer_id, settings.keys_file or "", read_disclosure_keys)
-        fresh_seconds, cool_down_seconds = 60.0, 1.0
-    keys = IssuerKeys(
-        issuer_id,
-        source,
-        clock,
-        SystemRandom(),
-        max_age_seconds=MAX_AGE_SECONDS,
-        fresh_seconds=fresh_seconds,
-        cool_down_seconds=cool_down_seconds,
-    )
-    return keys, fetcher.close
+        return AddressSource(name, settings.keys_url, fetcher, read_disclosure_keys), fetcher.close
+    return FileSource(name, settings.keys_file or "", read_disclosure_keys), fetcher.close
