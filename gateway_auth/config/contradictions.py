@@ -122,6 +122,4 @@ def _unprovable(examined: Examined, folder: Path) -> list[Problem]:
     table = examined.disclosure.table if examined.disclosure is not None else None
     if table is None or table.keys_file is None or os.access(folder / table.keys_file, os.R_OK):
         return []
-    return [
-        problem(("disclosure", "keys_file"), "cannot be read; put the public keys of who reports there")
-    ]
+    return [problem(("disclosure", "keys_file"), "cannot be read; put the public keys of who reports there")]
