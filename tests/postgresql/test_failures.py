@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +20,7 @@ from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.core.disclosure import Report
 from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.core.keys import KeyRecord
 from gateway_auth.core.usage import UsageBatch
 from gateway_auth.engine.refusals import RefusalLedger, RefusalTally
 from gateway_auth.errors import ConfigError, StoreError, StoreSchemaError, StoreUnavailable
@@ -251,7 +251,10 @@ async def test_who_takes_reports_of_leaks_needs_the_rights_the_page_adds(
     peppers = PepperRing(PEPPER)
     leaked = KEYS.mint("live", 5, 7)
     digest = peppers.digest(leaked.text.encode())
-    stored = replace(key(leaked.key_id), digest=digest, pepper_id=peppers.current_id, environment="live")
+    stored = KeyRecord(
+        id=leaked.key_id, app_id="app_1", environment="live", digest=digest, pepper_id=peppers.current_id,
+        created_at=1, created_by="cli:alice",
+    )  # fmt: skip
     database = own_server.new_database()
     async with sql_store(own_server.url(database)) as store:
         await save(store, app(), stored)
