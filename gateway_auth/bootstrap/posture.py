@@ -23,12 +23,6 @@ def log_posture(configuration: Configuration) -> None:
     logger.info("trusted proxies: %s", ", ".join(rules.trusted_proxies.texts) or "none, forwarding headers are ignored")
     for settings in configuration.issuers:
         logger.info("tokens of %s (%s): %s", settings.rules.id, settings.rules.issuer, _proof(settings))
-    if configuration.disclosure is not None:
-        leaks = configuration.disclosure
-        logger.info(
-            "secrets that %s reports as leaked: live keys %s, test keys %s, admins %s",
-            leaks.name, leaks.live, leaks.test, leaks.admin,
-        )  # fmt: skip
     logger.info(
         "store unreachable: known keys for up to %ss, then 503; unknown keys 503", configuration.max_stale_seconds
     )

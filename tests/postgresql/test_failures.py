@@ -273,7 +273,7 @@ async def test_who_takes_reports_of_leaks_needs_the_rights_the_page_adds(
         found = (await store.read_key(leaked.key_id)).key
         assert found is not None
         assert found.status == "revoked"
-        await verified(store, 4)
+        await verified(store, 3)
 
 
 async def write_as_a_gateway(store: SqlStore) -> None:
