@@ -22,10 +22,9 @@ _SCHEME = ec.ECDSA(SHA256())
 
 
 class DisclosureKey(Struct, frozen=True):
-    """ports.VerificationKey of signatures in DER (X9.62), as the partner program has them. `pem` makes keys equal."""
+    """ports.VerificationKey of signatures in DER (X9.62), as the partner program has them."""
 
     key_id: str | None
-    pem: str
     public: ec.EllipticCurvePublicKey
     algorithm: str = ALGORITHM
 
@@ -36,12 +35,6 @@ class DisclosureKey(Struct, frozen=True):
         except Exception:  # noqa: BLE001 - a verifier answers "no" to whatever it does not understand
             return False
         return True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DisclosureKey) and (self.key_id, self.pem) == (other.key_id, other.pem)
-
-    def __hash__(self) -> int:
-        return hash((self.key_id, self.pem))
 
 
 def read_disclosure_keys(document: bytes) -> Sequence[VerificationKey]:
@@ -69,4 +62,4 @@ def _key(value: object) -> DisclosureKey | None:
         return None
     if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
         return None
-    return DisclosureKey(key_id, pem, public)
+    return DisclosureKey(key_id, public)

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from starlette.types import ASGIApp, Message
 
+from gateway_auth.config import load
+from gateway_auth.server import disclosure
+from gateway_auth.server.composition import build_app
 from tests.adapters.issuer_server import IssuerServer
 from tests.adapters.issuer_server import answer as page
 from tests.asgi.raw import Answer, call, connect, http_scope, websocket_scope
@@ -180,6 +183,27 @@ async def test_who_leaves_in_the_middle_is_forgotten(app: ASGIApp, partner: Part
     for _ in range(5):
         await app(http_scope("POST", PATH, partner.headers(b"")), receive, send)
     assert labels(await partner.report(app, site.keys["reader"])) == ["true_positive"]
+
+
+async def test_a_report_that_does_not_arrive_in_time_is_none(
+    app: ASGIApp, partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disclosure, "BODY_SECONDS", 0.01)
+    body = a_report("gwk_live_nobody")
+    slow = Slow(body)
+    await app(http_scope("POST", PATH, partner.headers(body)), slow.receive, slow.send)
+    assert Answer(slow.sent).refusal == (400, "malformed_request")
+
+
+async def test_an_ambiguous_request_is_none_and_one_before_the_start_has_to_come_again(
+    serve: Serve, site: Site, partner: Partner
+) -> None:
+    body = a_report(site.keys["reader"])
+    twice = [*partner.headers(body), ("host", "a"), ("host", "b")]
+    assert (await call(await serve(), http_scope("POST", PATH, twice), body)).refusal == (400, "malformed_request")
+    table = {"keys_file": str(site.directory / "keys.json")}
+    unstarted = build_app(load({**site.config(), "disclosure": table}))
+    assert (await partner.report(unstarted, site.keys["reader"])).refusal == (503, "dependency_unavailable")
 
 
 async def test_only_post_at_that_very_path_is_a_report(app: ASGIApp, partner: Partner, site: Site) -> None:
