@@ -16,7 +16,6 @@ from gateway_auth.core.audit import AuditEvent
 from gateway_auth.core.decision import Deny
 from gateway_auth.core.network import Address
 from gateway_auth.core.refusals import Exposure, Period, Refusal, Sum, exposure_event, refusal_event
-from gateway_auth.errors import StoreUnavailable
 from gateway_auth.ports import Clock, Registry
 
 MINUTE_SECONDS = 60
@@ -134,7 +133,7 @@ class RefusalLedger:
             async with self._registry.transaction() as transaction:
                 for event in events:
                     await transaction.witness(event)
-        except StoreUnavailable:
+        except BaseException:  # also when it is cancelled: whoever stops writes once more
             self._tally.give_back(taken)
             raise
 

@@ -173,6 +173,20 @@ async def test_who_stops_writes_the_minute_under_way(store: Store) -> None:
     assert await counts(store) == {"insufficient_scope": 1}
 
 
+async def test_a_writing_that_is_cancelled_loses_no_count(store: Store) -> None:
+    worker = Worker(store)
+    worker.refuse(SCOPE, 3)
+    worker.clock.advance(MINUTE)
+    async with store.transaction():  # another writer, for whom it waits
+        writing = asyncio.create_task(worker.ledger.write())
+        await asyncio.wait((writing,), timeout=0.05)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    worker.ledger.finish()
+    await worker.ledger.write()
+    assert await counts(store) == {"insufficient_scope": 3}
+
+
 async def test_workers_that_write_at_once_leave_a_whole_chain(any_store: Store) -> None:
     workers = [Worker(any_store) for _ in range(8)]
     for worker in workers:
