@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
+from gateway_auth.adapters.memory_activity import MemoryNetworks
 from gateway_auth.adapters.memory_audit import MemoryAudit, head_of
 from gateway_auth.adapters.memory_imported import MemoryImported
 from gateway_auth.adapters.memory_records import (
@@ -23,6 +24,7 @@ from gateway_auth.adapters.memory_records import (
     Recorded,
 )
 from gateway_auth.adapters.memory_usage import MemoryUsage
+from gateway_auth.core.activity import Activity, Moment
 from gateway_auth.core.admins import AdminRecord
 from gateway_auth.core.audit import (
     AuditEvent,
@@ -67,7 +69,7 @@ class MemoryTransaction:
 
     async def record(self, event: AuditEvent) -> int:
         """Append change and audit rows; returns the new revision."""
-        if event.object_kind == "store" or event.object_kind == "admin":
+        if event.object_kind == "store" or event.object_kind == "admin" or event.object_kind == "route":
             raise ValueError(f"{event.object_kind}: nothing that workers remember; witness the event")
         self._revision += 1
         self.changes.append((event.at, Change(self._revision, event.object_kind, event.object_id)))
@@ -98,6 +100,7 @@ class MemoryRegistry:
         self._admins: dict[str, AdminRecord] = {}
         self._creations: list[Creation] = []
         self._usage = MemoryUsage()
+        self._networks = MemoryNetworks()
         self._imported: dict[str, ImportedKey] = {}
         self._pruned = 0
         self._turn = asyncio.Lock()
@@ -127,6 +130,7 @@ class MemoryRegistry:
     async def add_usage(self, batch: UsageBatch) -> None:
         """Add what a worker counted."""
         self._usage.add(batch)
+        self._networks.add(batch)
         for key_id, (at, address) in batch.last_used.items():
             key = self._keys.get(key_id)
             if key is not None and (key.last_used_at is None or key.last_used_at <= at):
@@ -144,9 +148,17 @@ class MemoryRegistry:
         app_of = {key.id: key.app_id for key in self._keys.values()}
         return self._usage.sums(question, app_of, {app.id: app.owner for app in self._apps.values()})
 
+    async def key_activity(
+        self, moment: Moment, *, limit: int, after: str = "", owner: str | None = None
+    ) -> Sequence[Activity]:
+        """What keys do now and did before, in order of id."""
+        there = {key.id for key in self._keys.values() if owner in (None, self._apps[key.app_id].owner)}
+        return self._networks.activity(self._usage.rows(), moment, limit=limit, after=after, there=there)
+
     async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""
         self._usage.prune(minutes_before, all_before)
+        self._networks.prune(all_before)
 
     async def find_imported(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
         """The imported keys found by any of the digests."""

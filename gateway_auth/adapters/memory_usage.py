@@ -39,6 +39,10 @@ class MemoryUsage:
                 sums[(at - at % question.bucket_seconds, key_id, route, status_class)] += count
         return [UsageRow(*bucket, count) for bucket, count in sorted(sums.items())][: question.limit]
 
+    def rows(self) -> list[UsageRow]:
+        """All there is."""
+        return [UsageRow(*bucket, count) for bucket, count in self._counts.items()]
+
     def prune(self, minutes_before: float, all_before: float) -> None:
         """Keep what is older than the first by the hour, and nothing older than the second (epoch seconds)."""
         hour = int(minutes_before) // HOUR_SECONDS * HOUR_SECONDS

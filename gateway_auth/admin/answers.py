@@ -128,6 +128,15 @@ class Usage(Answer):
     count: int
 
 
+class Anomaly(Answer):
+    """A key that behaves unlike itself, and why, in words."""
+
+    key_id: str
+    kind: Literal["new_network", "refusals", "volume"]
+    since: Time
+    reason: str
+
+
 class Apps(RootModel[list[App]]):
     """A page of apps."""
 
@@ -142,6 +151,10 @@ class Audit(RootModel[list[AuditRecord]]):
 
 class UsageSums(RootModel[list[Usage]]):
     """Sums of usage."""
+
+
+class Anomalies(RootModel[list[Anomaly]]):
+    """Keys that behave unlike themselves."""
 
 
 class FieldError(Answer):

@@ -148,6 +148,12 @@ class UsageQuery(Query):
     app_id: str | None = Field(default=None, description="Only of this app.")
 
 
+class ReviewQuery(Query):
+    """What is worth a look."""
+
+    limit: Limit = MAX_PAGE
+
+
 class DeletionQuery(Query):
     """How a key is deleted."""
 

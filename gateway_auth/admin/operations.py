@@ -55,6 +55,11 @@ OPERATIONS: tuple[Operation, ...] = (
         run=keys.verify_key, body=bodies.PresentedKey, answer=answers.KeyCheck,
     ),
     Operation(
+        name="review_keys", method="GET", path=f"{keys.ROOT}/review", action="usage.read",
+        summary="List keys that behave unlike themselves: a new network, a burst of refusals, far more requests.",
+        run=records.review_keys, query=bodies.ReviewQuery, answer=answers.Anomalies,
+    ),
+    Operation(
         name="show_key", method="GET", path=_KEY, action="key.read", summary="Show a key, without its secret.",
         run=keys.show_key, answer=answers.Key,
     ),

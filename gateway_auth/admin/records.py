@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from gateway_auth.admin.bodies import AuditQuery, TokensToRevoke, UsageQuery
+from gateway_auth.admin.bodies import AuditQuery, ReviewQuery, TokensToRevoke, UsageQuery
 from gateway_auth.admin.operation import Answered, Asked
 from gateway_auth.admin.paging import next_page, read_cursor
 
@@ -32,6 +32,11 @@ async def list_usage(asked: Asked) -> Answered:
             limit=query.limit, since=query.since, by=query.by, key_id=query.key_id, app_id=query.app_id
         )
     )
+
+
+async def review_keys(asked: Asked) -> Answered:
+    """What is worth a look."""
+    return Answered(await asked.desk.records.anomalies(limit=cast(ReviewQuery, asked.query).limit))
 
 
 async def revoke_tokens(asked: Asked) -> Answered:

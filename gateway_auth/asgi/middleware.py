@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from gateway_auth.asgi.gate import Gate
+    from gateway_auth.bootstrap.disclosure import Disclosure
     from gateway_auth.config import Configuration
 
 _JUDGED = frozenset(("http", "websocket"))
@@ -58,6 +59,11 @@ class GatewayAuth:
         from gateway_auth.bootstrap.measuring import measure
 
         return measure(gateway)
+
+    def disclosure(self) -> Disclosure | None:
+        """What takes reports of leaked secrets; nothing before it has started, or where nobody may report."""
+        gateway = self._runtime.gateway
+        return gateway.disclosure if gateway is not None and not gateway.is_closed else None
 
     async def leave(self) -> None:
         """Others take over from here: webhooks are theirs to tell. Requests go on being judged until the end."""

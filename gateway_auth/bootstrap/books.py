@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemRandom
+from gateway_auth.bootstrap.management import ManagedRegistry
 from gateway_auth.bootstrap.webhooks import open_webhooks
 from gateway_auth.config import Configuration
 from gateway_auth.engine.bookkeeping import Bookkeeper
 from gateway_auth.engine.housekeeping import Housekeeper
 from gateway_auth.engine.redigest import DigestLedger
+from gateway_auth.engine.refusals import RefusalLedger, RefusalTally
 from gateway_auth.engine.usage import UsageLedger, UsageTally
 from gateway_auth.ports import Clock
 
@@ -22,7 +24,10 @@ class Books:
         random = SystemRandom()
         self.usage = UsageTally(clock.now())
         self.digests = DigestLedger(configuration.peppers, store)
-        self._bookkeeper = Bookkeeper((UsageLedger(self.usage, store, clock), self.digests), random)
+        self.refusals = RefusalTally(clock.now(), is_complete=configuration.are_denials_audited)
+        self._refusal_ledger = RefusalLedger(self.refusals, ManagedRegistry(store, configuration, clock), clock)
+        ledgers = (UsageLedger(self.usage, store, clock), self.digests, self._refusal_ledger)
+        self._bookkeeper = Bookkeeper(ledgers, random)
         self._housekeeper = Housekeeper(store, clock, random, configuration.usage_days)
         self._webhooks = open_webhooks(configuration, store, clock)
 
@@ -43,4 +48,5 @@ class Books:
         """Write what is left, and end."""
         await self.leave()
         await self._housekeeper.stop()
+        self._refusal_ledger.finish()
         await self._bookkeeper.stop()

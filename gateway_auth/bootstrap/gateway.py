@@ -12,6 +12,7 @@ from gateway_auth.adapters.memory_slots import MemorySlotStore
 from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.system import SystemClock, SystemRandom
 from gateway_auth.bootstrap.books import Books
+from gateway_auth.bootstrap.disclosure import Disclosure, open_disclosure
 from gateway_auth.bootstrap.issuer_source import IssuerSource
 from gateway_auth.bootstrap.posture import log_posture
 from gateway_auth.bootstrap.shared import Shared, TruthStore
@@ -57,6 +58,7 @@ class Gateway:
         self.watches = watches
         self.tokens = tokens
         self.shared: Shared | None = None
+        self.disclosure: Disclosure | None = None
         self.is_closed = False
         self.keys = keys
         self.changes = changes
@@ -101,6 +103,8 @@ class Gateway:
             await self.tokens.close()
         if self.shared is not None:
             await self.shared.close()
+        if self.disclosure is not None:
+            await self.disclosure.close()
         if self._imported is not None:
             await self._imported.close()
         if self._store is not None:
@@ -113,8 +117,9 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
     store = SqlStore(configuration.store_url)
     clock = SystemClock()
     books = Books(configuration, store, clock)
-    shared = None
+    shared = disclosure = None
     try:
+        disclosure = open_disclosure(configuration, store, clock)
         shared = open_shared(configuration, store, clock)
         gateway = await assemble(
             configuration.rules,
@@ -132,10 +137,11 @@ async def open_gateway(source: str | os.PathLike[str] | Mapping[str, object] | C
             books=books,
         )
     except BaseException:
-        if shared is not None:
-            await shared.close()
-        await store.close()
+        for part in (shared, disclosure, store):
+            if part is not None:
+                await part.close()
         raise
+    gateway.disclosure = disclosure
     gateway.listen(store)
     if shared is not None:
         gateway.join(shared)
@@ -186,7 +192,7 @@ async def assemble(  # noqa: PLR0913 - one parameter for each port
     watches = Watches(Standing(uncounted, keys, verifier, clock), changes, clock)
     changes.hear = watches.hear
     usage = books.usage if books is not None else UsageTally(clock.now())
-    recorder = Recorder(rules.key_format, clock)
+    recorder = Recorder(rules.key_format, clock, books.refusals if books is not None else None)
     gateway = Gateway(engine, recorder, keys, changes, usage, watches, tokens, owned_store, books, imported)
     try:
         await changes.start()

@@ -10,6 +10,7 @@ from gateway_auth.config.configuration import Configuration
 from gateway_auth.config.secret import Secret
 from gateway_auth.engine.webhooks import Dispatcher
 from gateway_auth.errors import ConfigError
+from gateway_auth.lifecycle.anomalies import ReviewActivity
 from gateway_auth.lifecycle.reminders import Reminders
 from gateway_auth.lifecycle.review import ReviewKeys
 from gateway_auth.ports import Clock
@@ -32,7 +33,7 @@ class Webhooks:
         )
         outbox = SqlOutbox(store)
         self._clients = {one.id: open_client(one.url, one.secret) for one in settings}
-        reminders = Reminders(review, outbox, clock, wanted)
+        reminders = Reminders(review, ReviewActivity(store, clock), outbox, clock, wanted)
         self._dispatcher = Dispatcher(wanted, self._clients, store, outbox, clock, reminders.remind)
 
     def start(self) -> None:

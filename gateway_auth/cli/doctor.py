@@ -34,6 +34,7 @@ def _examine(config: str) -> list[Check]:
     import asyncio
 
     from gateway_auth.cli import checks as look
+    from gateway_auth.cli.check_disclosure import check_disclosure
     from gateway_auth.cli.check_issuers import check_issuers
     from gateway_auth.cli.check_listener import check_listener
     from gateway_auth.cli.check_redis import check_redis
@@ -56,6 +57,7 @@ def _examine(config: str) -> list[Check]:
         *of_store,
         *asyncio.run(check_redis(configuration)),
         *asyncio.run(check_issuers(configuration)),
+        *asyncio.run(check_disclosure(configuration)),
         *check_listener(configuration),
         look.check_clock(newest_record),
     ]

@@ -12,6 +12,7 @@ from gateway_auth.cli.explain_key import explain_key
 from gateway_auth.cli.explanation import Explanation, Step, result_of
 from gateway_auth.cli.rate_words import rate_words
 from gateway_auth.core.decision import Reason
+from gateway_auth.core.keyformat import find_admin_id
 from gateway_auth.core.keys import VerifiedKey
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.network import Address
@@ -76,7 +77,8 @@ def _on_route(rules: RuleSet, policy: Policy, query: str, of_key: Iterator[Step]
     if policy.access != "public" and rules.brake is not None:
         because = f"from one address, bad credentials at most {rate_words(rules.brake)}"
         yield Step("failed-auth brake", "depends", because, Reason.TOO_MANY_FAILURES)
-    if rules.key_format.find(query.encode("utf-8", "surrogateescape")) is not None:
+    text = query.encode("utf-8", "surrogateescape")
+    if rules.key_format.find(text) is not None or find_admin_id(text) is not None:
         yield Step("query", "refuses", "it carries what looks like a key", Reason.CREDENTIAL_IN_URL)
     yield from of_key
 

@@ -16,6 +16,7 @@ from gateway_auth.cli.keys import tell_created
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument, Yes
 from gateway_auth.cli.output import note, tell_list
 from gateway_auth.cli.session import Session, with_session
+from gateway_auth.lifecycle.anomalies import anomaly_view
 from gateway_auth.lifecycle.input import format_time
 from gateway_auth.lifecycle.review import DEFAULT_NOTICE_DAYS
 from gateway_auth.lifecycle.rotation import DEFAULT_OVERLAP
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["keys"]
 
 _USAGE_COLUMNS = ("at", "route", "status", "count")
+_ANOMALY_COLUMNS = ("key_id", "kind", "since", "reason")
 _COLUMNS = ("id", "app_id", "name", "created_at", "expires_at", "last_used_at", "last_used_address")
 
 
@@ -147,6 +149,16 @@ def usage(
 
     views = with_session(config, ask)
     tell_list(views, _USAGE_COLUMNS, as_json, none=f"{key_id} was not used in that time.")
+
+
+@keys.command()
+def review(config: Config = "", as_json: AsJson = False) -> None:
+    """List keys that behave unlike themselves: a network never seen before, a burst of refusals, far more requests."""
+
+    async def find(session: Session) -> list[View]:
+        return [anomaly_view(anomaly) async for anomaly in session.activity.anomalies()]
+
+    tell_list(with_session(config, find), _ANOMALY_COLUMNS, as_json, none="Every key is used as it was before.")
 
 
 def _tell_keys(found: list[KeyRecord], none: str, as_json: bool) -> None:

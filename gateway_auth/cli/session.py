@@ -26,6 +26,7 @@ class Session:
         from gateway_auth.bootstrap.inspection import signature_verifier
         from gateway_auth.bootstrap.management import ManagedRegistry
         from gateway_auth.lifecycle.admins import ManageAdmins
+        from gateway_auth.lifecycle.anomalies import ReviewActivity
         from gateway_auth.lifecycle.apps import ManageApps
         from gateway_auth.lifecycle.audit import ReadAudit
         from gateway_auth.lifecycle.import_keys import ImportKeys
@@ -60,6 +61,7 @@ class Session:
             rotate_after_days=configuration.api_keys.rotate_after_days,
         )
         self.usage = ReviewUsage(store, clock)
+        self.activity = ReviewActivity(store, clock)
         known = [webhook.id for webhook in configuration.webhooks]
         self.webhooks = ManageWebhooks(SqlOutbox(store), clock, random, known)
         self.imports = ImportKeys(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from gateway_auth.config.addresses import absolute_store_url, parse_listen, socket_path
 from gateway_auth.config.advice import find_warnings
@@ -12,6 +13,7 @@ from gateway_auth.config.compile_upstreams import compile_upstream
 from gateway_auth.config.configuration import (
     ApiKeySettings,
     Configuration,
+    DisclosureSettings,
     ForwardAuthSettings,
     HandoverSettings,
     IssuerSettings,
@@ -21,6 +23,7 @@ from gateway_auth.config.configuration import (
 from gateway_auth.config.examine import Examined
 from gateway_auth.config.keyring import Keyring
 from gateway_auth.config.schema import ApiKeysTable, GatewayTable
+from gateway_auth.config.schema_disclosure import GITHUB_KEYS, DisclosureTable
 from gateway_auth.config.schema_issuers import RedisTable
 from gateway_auth.config.schema_routes import LimitTable, RouteTable
 from gateway_auth.config.source import Source
@@ -57,10 +60,12 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
     plans = {name: piece.table.limits for name, piece in examined.plans.items() if piece.table is not None}
     redis = examined.redis.table if examined.redis is not None else None
     asked = examined.forward_auth.table if examined.forward_auth is not None else None
+    disclosure = examined.disclosure.table if examined.disclosure is not None else None
     return Configuration(
         rules=_compile_rules(gateway, api_keys, routes, plans, examined.roles, issuers),
         issuers=issuers,
         redis=_compile_redis(redis) if redis is not None else None,
+        disclosure=_compile_disclosure(disclosure, source.folder) if disclosure is not None else None,
         forward_auth=ForwardAuthSettings(proxy=asked.proxy) if asked is not None else None,
         peppers=PepperRing(keyring.pepper.reveal(), [secret.reveal() for secret in keyring.previous_peppers]),
         encryption_key=keyring.encryption_key,
@@ -80,6 +85,7 @@ def compile_configuration(examined: Examined, keyring: Keyring, source: Source) 
         },
         store_url=absolute_store_url(_address(store.url, keyring), source.folder),
         anchor_file=str(source.folder.absolute() / audit.anchor_file) if audit.anchor_file is not None else None,
+        are_denials_audited=audit.denials,
         max_stale_seconds=store.max_stale_seconds,
         api_keys=ApiKeySettings(
             cache_seconds=api_keys.cache_seconds,
@@ -109,6 +115,18 @@ def _compile_handover(examined: Examined, keyring: Keyring) -> HandoverSettings 
     if table is None or keyring.handover is None:
         return None
     return HandoverSettings(url=table.url, secret=keyring.handover)
+
+
+def _compile_disclosure(table: DisclosureTable, folder: Path) -> DisclosureSettings:
+    file = str(folder / table.keys_file) if table.keys_file is not None else None
+    return DisclosureSettings(
+        name=table.name,
+        keys_url=table.keys_url or (GITHUB_KEYS if file is None else None),
+        keys_file=file,
+        live=table.live,
+        test=table.test,
+        admin=table.admin,
+    )
 
 
 def _address(url: str, keyring: Keyring) -> str:

@@ -15,6 +15,8 @@ from gateway_auth.errors import Problem
 
 AskingProxy = Literal["any", "nginx", "traefik", "caddy", "envoy", "haproxy"]
 
+LeakMeasure = Literal["revoke", "disable", "report"]
+
 
 class ApiKeySettings(Struct, frozen=True, kw_only=True):
     """How API keys are kept. `max_lifetime_days` 0 means for ever. The prefix is in `rules.key_format`."""
@@ -89,6 +91,17 @@ class ForwardAuthSettings(Struct, frozen=True, kw_only=True):
     proxy: AskingProxy = "any"
 
 
+class DisclosureSettings(Struct, frozen=True, kw_only=True):
+    """Who may report leaked secrets, where its public keys are (one of both), and what becomes of what it reports."""
+
+    name: str = "github"
+    keys_url: str | None = None
+    keys_file: str | None = None
+    live: LeakMeasure = "revoke"
+    test: LeakMeasure = "report"
+    admin: Literal["disable", "report"] = "disable"
+
+
 class TlsSettings(Struct, frozen=True, kw_only=True):
     """TLS of the standalone server's listener. All files are absolute paths; nobody has read them yet."""
 
@@ -132,6 +145,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     upstreams: dict[str, Upstream] = {}
     store_url: str
     anchor_file: str | None = None
+    are_denials_audited: bool = False
     max_stale_seconds: int = 60
     api_keys: ApiKeySettings = ApiKeySettings()
     usage_days: int = 90
@@ -140,6 +154,7 @@ class Configuration(Struct, frozen=True, kw_only=True, eq=False):
     issuers: tuple[IssuerSettings, ...] = ()
     redis: RedisSettings | None = None
     forward_auth: ForwardAuthSettings | None = None
+    disclosure: DisclosureSettings | None = None
     source: str | None = None
     warnings: tuple[Problem, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gateway_auth.config.contradictions_issuers import SOURCES, find_issuer_contradictions
@@ -30,6 +31,7 @@ def find_contradictions(examined: Examined, folder: Path) -> list[Problem]:
         *find_upstream_contradictions(examined.upstreams, examined.gateway, examined.routes, folder),
         *_header_with_two_meanings(examined),
         *_unaskable(examined),
+        *_unprovable(examined, folder),
     ]
 
 
@@ -126,3 +128,11 @@ def _unaskable(examined: Examined) -> list[Problem]:
         return []
     message = 'nobody could ask: gateway.trusted_proxies is empty; list the proxy, for example ["127.0.0.1/32"]'
     return [problem(("forward_auth",), message)]
+
+
+def _unprovable(examined: Examined, folder: Path) -> list[Problem]:
+    """Reports of leaked secrets that nobody could be believed about: the file with the public keys is not there."""
+    table = examined.disclosure.table if examined.disclosure is not None else None
+    if table is None or table.keys_file is None or os.access(folder / table.keys_file, os.R_OK):
+        return []
+    return [problem(("disclosure", "keys_file"), "cannot be read; put the public keys of who reports there")]

@@ -9,17 +9,11 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
 from gateway_auth.config.problems import explain, problem, unknown_key
-from gateway_auth.config.schema import (
-    ApiKeysTable,
-    AuditTable,
-    Document,
-    GatewayTable,
-    SecretsTable,
-    StoreTable,
-    UsageTable,
-)
+from gateway_auth.config.schema import ApiKeysTable, Document, GatewayTable, SecretsTable, StoreTable
+from gateway_auth.config.schema_disclosure import DisclosureTable
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
+from gateway_auth.config.schema_records import AuditTable, UsageTable
 from gateway_auth.config.schema_routes import LimitTable, PlanTable, RouteTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
 from gateway_auth.config.schema_webhooks import HandoverTable, WebhookTable
@@ -56,6 +50,7 @@ class Examined(Struct):
     usage: Piece[UsageTable]
     redis: Piece[RedisTable] | None
     forward_auth: Piece[ForwardAuthTable] | None
+    disclosure: Piece[DisclosureTable] | None
     webhooks: list[Piece[WebhookTable]]
     handover: Piece[HandoverTable] | None
     issuers: list[Piece[IssuerTable]]
@@ -78,6 +73,7 @@ def examine(tables: dict[str, object]) -> Examined:
         usage=_section(UsageTable, tables, "usage", problems),
         redis=_optional(RedisTable, tables, "redis", problems),
         forward_auth=_optional(ForwardAuthTable, tables, "forward_auth", problems),
+        disclosure=_optional(DisclosureTable, tables, "disclosure", problems),
         webhooks=_list(WebhookTable, tables, "webhooks", problems),
         handover=_optional(HandoverTable, tables, "handover", problems),
         issuers=_list(IssuerTable, tables, "issuers", problems),

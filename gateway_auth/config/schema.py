@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from gateway_auth.config.addresses import collide, parse_listen, socket_path
 from gateway_auth.config.header_names import names_folded
 from gateway_auth.config.networks import believes_everybody
+from gateway_auth.config.schema_disclosure import DisclosureTable
 from gateway_auth.config.schema_forward_auth import ForwardAuthTable
 from gateway_auth.config.schema_issuers import IssuerTable, RedisTable
+from gateway_auth.config.schema_records import AuditTable, UsageTable
 from gateway_auth.config.schema_routes import PlanTable, RouteTable, Table
 from gateway_auth.config.schema_tls import SocketMode, TlsTable
 from gateway_auth.config.schema_upstreams import UpstreamTable
@@ -29,7 +31,6 @@ from gateway_auth.config.values import (
     Reference,
     StoreUrl,
     StrippedHeader,
-    Text,
     Upstream,
     WebAddress,
     without_repeats,
@@ -178,17 +179,6 @@ class StoreTable(Table):
     )
 
 
-class AuditTable(Table):
-    """The audit."""
-
-    anchor_file: Text | None = Field(
-        default=None,
-        description="Where each management change notes the head of the audit, for `audit verify --anchor`: a file "
-        "on another disk or machine than the store.",
-        examples=["/mnt/elsewhere/audit.anchors"],
-    )
-
-
 class SecretsTable(Table):
     """References to secrets: `env:NAME` or `file:PATH`."""
 
@@ -204,17 +194,6 @@ class SecretsTable(Table):
         default=None,
         description="32 bytes in base64; seals what leaves the process.",
         examples=["env:GATEWAY_AUTH_ENCRYPTION_KEY"],
-    )
-
-
-class UsageTable(Table):
-    """How much each key is used."""
-
-    keep_days: int = Field(
-        default=90,
-        ge=1,
-        le=3650,
-        description="How long usage is kept: two days by the minute, then by the hour.",
     )
 
 
@@ -271,6 +250,11 @@ class Document(Table):
         default=None,
         description="Answers at `/.gateway/authorize` for a proxy that asks before it forwards. With this table routes "
         "need no upstream; without it the endpoint answers all the same, and every route needs one.",
+    )
+    disclosure: DisclosureTable | None = Field(
+        default=None,
+        description="Signed reports of leaked secrets are taken at `/.gateway/disclosure`, of GitHub's secret scanning "
+        "or a scanner of your own. Not when absent; an empty table is for GitHub.",
     )
     usage: UsageTable = Field(default=UsageTable(), description="How much each key is used.")
     webhooks: list[WebhookTable] = Field(default=[], description="Who is told of what happens.")

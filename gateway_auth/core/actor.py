@@ -6,12 +6,13 @@ from typing import Literal
 
 from msgspec import Struct
 
-ActorKind = Literal["cli", "admin", "system"]
+ActorKind = Literal["cli", "admin", "system", "disclosure"]
 Role = Literal["admin", "operator", "auditor", "developer"]
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """`cli`: a user of this machine; `admin`: somebody the admin plane knows; `system`: the program itself.
+    """`cli`: a user of this machine; `admin`: somebody the admin plane knows; `system`: the program itself;
+    `disclosure`: a partner whose signed report of leaked secrets was believed.
 
     `id` and `role` are those of an admin, `scopes` and `roles` what an admin may hand on (None: whatever there is).
     `request_id` and `address` say how they asked, where that was over HTTP.

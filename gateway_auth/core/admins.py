@@ -15,7 +15,6 @@ from gateway_auth.core.actor import Role
 from gateway_auth.core.keyformat import CHECKSUM_LENGTH, KEY_ID_LENGTH, SECRET_LENGTH, base62, checksum
 
 PREFIX = "gwadm"
-MARKER = b"gwadm_"
 ROLES: tuple[Role, ...] = ("admin", "operator", "auditor", "developer")
 
 _PATTERN = re.compile(rb"gwadm_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}")

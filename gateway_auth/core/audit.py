@@ -16,7 +16,7 @@ from msgspec import Struct
 
 DOMAIN = b"gateway-auth audit record 1\n"
 
-ObjectKind = Literal["app", "key", "token", "store", "admin"]
+ObjectKind = Literal["app", "key", "token", "store", "admin", "route"]
 Outcome = Literal["done", "denied"]
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -105,6 +105,7 @@ class Deny(Struct, frozen=True):
     """Refused. `policy` is None where no route was found, `principal` where none was proven.
 
     `detail` replaces the reason's text; `limits` and `outcome` belong together and tell which limits were looked at.
+    `exposed_key_id` and `exposed_admin_id` name what looked like a secret of ours in the URL; nothing of it is proven.
     `needed_scopes` are those of a check inside the app; the policy's own are meant where it is empty.
     """
 
@@ -116,6 +117,7 @@ class Deny(Struct, frozen=True):
     limits: LimitSet = NO_LIMITS
     outcome: LimitOutcome | None = None
     exposed_key_id: str | None = None
+    exposed_admin_id: str | None = None
     needed_scopes: frozenset[str] = frozenset()
 
 

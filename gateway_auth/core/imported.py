@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway_auth.core.admins import MARKER
+from gateway_auth.core.keyformat import ADMIN_MARKER
 
 FastHash = Literal["sha256", "sha512"]
 SlowHash = Literal["bcrypt", "argon2id"]
@@ -65,7 +65,7 @@ def may_be_imported(presented: bytes) -> bool:
 
     An admin's token is none, also where somebody imported it or a hash of it: it must open nothing but the admin plane.
     """
-    return _TEXT.fullmatch(presented) is not None and not presented.startswith(MARKER)
+    return _TEXT.fullmatch(presented) is not None and not presented.startswith(ADMIN_MARKER)
 
 
 def text_message(text: bytes) -> bytes:

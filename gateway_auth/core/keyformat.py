@@ -21,6 +21,7 @@ SECRETS = 62**SECRET_LENGTH
 """How many key ids and secrets there are: callers draw both numbers below these from the system's CSPRNG."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ADMIN_MARKER = b"gwadm_"
 _ADMIN_TOKEN = re.compile(rb"(gwadm_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
 _PREFIX = re.compile(r"[a-z][a-z0-9]{1,15}")
 
@@ -78,6 +79,12 @@ class KeyFormat:
         """`text` with the secret of everything that looks like a key or an admin token replaced, its id kept."""
         redacted = self._look_alike.sub(lambda match: match.group(0)[: self.id_end] + b"_[redacted]", text)
         return _ADMIN_TOKEN.sub(rb"\1_[redacted]", redacted)
+
+
+def find_admin_id(text: bytes) -> str | None:
+    """The id in the first thing in `text` that looks like an admin token, complete or cut."""
+    match = _ADMIN_TOKEN.search(text)
+    return match.group(1)[len(ADMIN_MARKER) :].decode("ascii") if match else None
 
 
 def base62(number: int, width: int) -> str:

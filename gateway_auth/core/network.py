@@ -58,6 +58,17 @@ def network_of(address: Address) -> int:
     return address if address >> 32 == 0xFFFF else address & ~_SLASH_64
 
 
+def neighbourhood_of(address: Address) -> int:
+    """Where an address belongs to, roughly: its /24, or its /48, which one site owns whole."""
+    return address & ~0xFF if address >> 32 == 0xFFFF else address >> 80 << 80
+
+
+def format_neighbourhood(place: int) -> str:
+    """Its text, `198.51.100.0/24` or `2001:db8:1::/48`."""
+    address = Address(place)
+    return f"{format_address(address)}/{24 if is_ipv4(address) else 48}"
+
+
 class AddressSet:
     """A set of networks, compiled to sorted boundaries: membership is one binary search.
 

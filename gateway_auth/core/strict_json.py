@@ -1,4 +1,4 @@
-"""A JSON object from untrusted bytes, or nothing: what two parsers could read differently is refused. It never raises.
+"""A JSON object or array from untrusted bytes, or nothing: what could be read in two ways is refused. It never raises.
 
 Refused beyond what RFC 8259 refuses (RFC 7493 and RFC 8725 section 3.7 say why):
 
@@ -6,7 +6,7 @@ Refused beyond what RFC 8259 refuses (RFC 7493 and RFC 8725 section 3.7 say why)
 * one member twice, at any depth and however it is spelled: parsers keep the first or the last;
 * `NaN`, `Infinity` and numbers that become infinite (`1e400`), or take long to read (integers of 4,300 digits);
 * more than 16 levels, counted before anything is parsed so that no parser has to recurse;
-* any value but an object.
+* any value but an object, or an array where one is asked for.
 
 Integers beyond 2^53 stay what they are, as numbers of 64 bits are common in claims; who computes with one bounds it.
 """
@@ -37,6 +37,18 @@ _encode = Encoder().encode
 
 def parse_object(data: bytes) -> dict[str, object] | None:
     """The object `data` spells, or None."""
+    value = _parse(data)
+    return value if isinstance(value, dict) else None
+
+
+def parse_array(data: bytes) -> list[object] | None:
+    """The array `data` spells, as strictly, or None."""
+    value = _parse(data)
+    return value if isinstance(value, list) else None
+
+
+def _parse(data: bytes) -> object:
+    """What `data` spells; None for what must be refused."""
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and not _is_shallow(data):
         return None
     # Most issuers write what the encoder here writes. Where encoding what was decoded gives back every byte, nothing
@@ -47,7 +59,7 @@ def parse_object(data: bytes) -> dict[str, object] | None:
             value = _parse_slowly(data)
     except ValueError:
         value = _parse_slowly(data)
-    return value if isinstance(value, dict) else None
+    return value
 
 
 def _parse_slowly(data: bytes) -> object:

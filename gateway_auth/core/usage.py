@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -13,12 +13,14 @@ Mark = tuple[str, str, int]
 class UsageBatch(Struct, frozen=True):
     """What one worker saw since its last one. `at` is epoch seconds, the beginning of a minute.
 
-    `last_used` is by key id: when (epoch seconds) and from which address (None: no network address).
+    `last_used` is by key id: when (epoch seconds) and from which address (None: no network address). `networks` are by
+    key id the neighbourhoods (`core.network`) it was used from.
     """
 
     at: int
     counts: Mapping[Mark, int]
     last_used: Mapping[str, tuple[int, str | None]]
+    networks: Mapping[str, Collection[int]] = {}
 
 
 class UsageQuestion(Struct, frozen=True, kw_only=True):

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from cachetools import TTLCache
 from msgspec import Struct
 
-from gateway_auth.core.admins import MARKER
 from gateway_auth.core.claims import Claims, build_opaque, check_introspected
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.issuer import Issuer
+from gateway_auth.core.keyformat import ADMIN_MARKER
 from gateway_auth.core.token import VerifiedToken
 from gateway_auth.engine.singleflight import SingleFlight
 from gateway_auth.engine.token_cache import TokenCache
@@ -107,7 +107,7 @@ class OpaqueVerifier:
 
 def _may_be_issued(presented: bytes) -> bool:
     """Whether an issuer may be shown it. A token of our own admins is nobody else's business."""
-    return _TOKEN68(presented) is not None and not presented.startswith(MARKER)
+    return _TOKEN68(presented) is not None and not presented.startswith(ADMIN_MARKER)
 
 
 class _Answers:

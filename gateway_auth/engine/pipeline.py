@@ -13,6 +13,7 @@ from gateway_auth.core import decide
 from gateway_auth.core.cachekey import partitions_of
 from gateway_auth.core.credential import Absent, ApiKey, Jwt, Opaque, Repeated, extract
 from gateway_auth.core.decision import Allow, Decision, Deny, Reason
+from gateway_auth.core.keyformat import ADMIN_MARKER, find_admin_id
 from gateway_auth.core.keys import VerifiedKey
 from gateway_auth.core.limits import NO_LIMITS, LimitOutcome, LimitSet
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS
@@ -123,9 +124,9 @@ class Engine:
             if denial is not None:
                 return denial
         if facts.query:
-            exposed_key_id = self._find_exposed(facts.query)
-            if exposed_key_id is not None:
-                return Deny(Reason.CREDENTIAL_IN_URL, policy, exposed_key_id=exposed_key_id)
+            denial = self._find_exposed(policy, facts.query)
+            if denial is not None:
+                return denial
         if is_anonymous:
             return self._conclude(policy, facts, ANONYMOUS, policy.limits, is_asked=policy.access == "public")
         return self._authenticate(policy, facts)
@@ -134,11 +135,15 @@ class Engine:
         wait_seconds = self._brake.wait_seconds(facts.client)
         return Deny(Reason.TOO_MANY_FAILURES, policy, retry_after_seconds=wait_seconds) if wait_seconds else None
 
-    def _find_exposed(self, query: bytes) -> str | None:
-        """The id of a key of ours that stands in the query, plainly or percent-encoded."""
+    def _find_exposed(self, policy: Policy, query: bytes) -> Deny | None:
+        """The refusal where a key or an admin token of ours stands in the query, plainly or percent-encoded."""
         if b"%" in query:
             query = unquote_to_bytes(query)
-        return self._format.find(query) if self._marker in query else None
+        key_id = self._format.find(query) if self._marker in query else None
+        admin_id = find_admin_id(query) if ADMIN_MARKER in query else None
+        if key_id is None and admin_id is None:
+            return None
+        return Deny(Reason.CREDENTIAL_IN_URL, policy, exposed_key_id=key_id, exposed_admin_id=admin_id)
 
     def _authenticate(self, policy: Policy, facts: RequestFacts) -> Decision | Need:
         credential = extract(facts, self._format)

@@ -11,6 +11,7 @@ from gateway_auth.core.decision import Allow, Decision, Deny, Reason
 from gateway_auth.core.keyformat import KeyFormat
 from gateway_auth.core.network import format_address
 from gateway_auth.core.request import RequestFacts
+from gateway_auth.engine.refusals import RefusalTally
 from gateway_auth.ports import Clock
 
 logger = logging.getLogger("gateway_auth.decisions")
@@ -25,15 +26,16 @@ class Recorder:
     """`refused` counts by (policy id, reason), `shadowed` what routes in shadow mode would have refused.
 
     `passed` counts by policy id what goes on, kept by whoever lets it; `limited` by (policy id, limit id) what was
-    refused for a limit.
+    refused for a limit. `tally` takes what the audit keeps of refusals.
     """
 
-    def __init__(self, key_format: KeyFormat, clock: Clock) -> None:
+    def __init__(self, key_format: KeyFormat, clock: Clock, tally: RefusalTally | None = None) -> None:
         self.passed: defaultdict[str, int] = defaultdict(int)  # a Counter asks in Python for what is not there yet
         self.limited: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[tuple[str, Reason]] = Counter()
         self.shadowed: Counter[tuple[str, Reason]] = Counter()
         self._format = key_format
+        self._tally = tally
         self._refusals = _Lines(clock)
         self._exposures = _Lines(clock)
 
@@ -44,6 +46,8 @@ class Recorder:
             self.refused[(route, decision.reason)] += 1
             if decision.outcome is not None:
                 self.limited.update((route, limit_id) for limit_id in decision.outcome.violated)
+            if self._tally is not None:
+                self._tally.note(decision, facts.client if facts is not None else None)
             self._log("refused", decision.reason, decision, facts, request_id, client_request_id)
         elif decision.shadowed is not None:
             self.shadowed[(decision.policy.id, decision.shadowed)] += 1
@@ -58,9 +62,14 @@ class Recorder:
         request_id: str,
         client_request_id: str,
     ) -> None:
-        if isinstance(decision, Deny) and decision.exposed_key_id is not None and self._exposures.may_write():
-            # Somebody has to replace that key: other refusals cannot crowd this line out.
-            logger.warning("an API key was sent in a URL and must be replaced: key_id=%s", decision.exposed_key_id)
+        if isinstance(decision, Deny) and decision.reason is Reason.CREDENTIAL_IN_URL and self._exposures.may_write():
+            # Somebody has to replace that secret: other refusals cannot crowd this line out.
+            if decision.exposed_key_id is not None:
+                logger.warning("an API key was sent in a URL and must be replaced: key_id=%s", decision.exposed_key_id)
+            if decision.exposed_admin_id is not None:
+                logger.warning(
+                    "an admin token was sent in a URL and must be replaced: admin_id=%s", decision.exposed_admin_id
+                )
         if not self._refusals.may_write():
             return
         if not logger.isEnabledFor(logging.INFO):

@@ -86,6 +86,7 @@ class BoundedTransaction:
         self.imported: Imported = transaction.imported
         self.admins: Admins = transaction.admins
         self.creations: Creations = transaction.creations
+        self.audit: AuditReader = transaction.audit
 
     @property
     def audit_head(self) -> AuditHead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway_auth.core.audit import AuditFilter
 from gateway_auth.errors import InvalidInput
+from gateway_auth.lifecycle.anomalies import ReviewActivity, anomaly_view
 from gateway_auth.lifecycle.apps import existing_app
 from gateway_auth.lifecycle.audit import ReadAudit, audit_view
 from gateway_auth.lifecycle.bounds import owner_of
@@ -16,13 +17,14 @@ from gateway_auth.lifecycle.workplace import Workplace
 
 
 class RecordDesk:
-    """`ReadAudit`, `ReviewUsage` and `ManageTokens` for one actor."""
+    """`ReadAudit`, `ReviewUsage`, `ReviewActivity` and `ManageTokens` for one actor."""
 
     def __init__(self, place: Workplace) -> None:
         tools = place.tools
         self._place = place
         self._audit = ReadAudit(place.registry, tools.clock)
         self._usage = ReviewUsage(tools.usage, tools.clock)
+        self._activity = ReviewActivity(tools.usage, tools.clock)
         self._tokens = ManageTokens(
             place.registry, tools.clock, tools.random, tools.issuers, key_format=tools.key_format
         )
@@ -62,6 +64,12 @@ class RecordDesk:
                     await existing_app(snapshot, app_id)
         rows = await self._usage.report(since=since, by=by, key_id=key_id, app_id=app_id, owner=owner, limit=limit)
         return [usage_view(row) for row in rows]
+
+    async def anomalies(self, *, limit: int = MAX_PAGE) -> list[View]:
+        """Keys the actor sees that behave unlike themselves."""
+        self._place.may("usage.read")
+        found = await self._activity.some(limit, owner_of(self._place.actor))
+        return [anomaly_view(anomaly) for anomaly in found]
 
     async def revoke_tokens(
         self, *, jti: str | None = None, subject: str | None = None, token: str | None = None, issuer: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec.structs import replace
 
 from gateway_auth.core.actor import Actor
@@ -39,6 +41,11 @@ def token_event(at: float, actor: Actor, revocation: Revocation) -> AuditEvent:
 def admin_event(at: float, actor: Actor, action: str, before: AdminRecord | None, after: AdminRecord) -> AuditEvent:
     """`action` happened to the admin; `before` is None for a new one."""
     return _event(at, actor, "admin", action, after.id, admin_view(before) if before else None, admin_view(after))
+
+
+def exposed_event(at: float, actor: Actor, kind: Literal["key", "admin"], object_id: str, where: View) -> AuditEvent:
+    """The whole secret of a key or an admin was seen where others can see it; `where` says what is known of that."""
+    return _event(at, actor, kind, "exposed", object_id, None, where)
 
 
 def denied_event(at: float, actor: Actor, action: str, object_id: str) -> AuditEvent:

@@ -8,7 +8,6 @@ from base64 import b64decode
 
 from msgspec import Struct
 
-from gateway_auth.core.admins import MARKER
 from gateway_auth.core.imported import (
     MAX_START,
     MAX_TEXT_BYTES,
@@ -21,7 +20,7 @@ from gateway_auth.core.imported import (
     start_message,
     text_message,
 )
-from gateway_auth.core.keyformat import KeyFormat
+from gateway_auth.core.keyformat import ADMIN_MARKER, KeyFormat
 from gateway_auth.errors import InvalidInput
 
 HASH_KINDS = ("sha256", "sha512", "bcrypt", "argon2id")
@@ -53,7 +52,7 @@ class ForeignProof(Struct, frozen=True):
 def proof_of_text(text: str, key_format: KeyFormat) -> ForeignProof:
     """Of a key that is there as it is. Raises InvalidInput."""
     encoded = text.encode("utf-8", "surrogatepass")
-    if encoded.startswith(MARKER):
+    if encoded.startswith(ADMIN_MARKER):
         raise InvalidInput("key", "is a token of an admin, which is never an API key; make a key with `keys create`")
     if not may_be_imported(encoded):
         advice = "shorter ones can be guessed: give their owners new keys"

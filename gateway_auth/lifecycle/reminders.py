@@ -1,11 +1,12 @@
-"""Tells webhooks of what will happen if nobody does anything: keys about to expire, keys due for rotation."""
+"""Tells webhooks of what nobody did: keys about to expire, due for rotation, or used unlike before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from gateway_auth.core.keys import KeyRecord
 from gateway_auth.core.webhook import Delivery, event_body, is_wanted
+from gateway_auth.lifecycle.anomalies import ReviewActivity, anomaly_view
 from gateway_auth.lifecycle.key_fields import DAY_SECONDS
 from gateway_auth.lifecycle.review import ReviewKeys
 from gateway_auth.lifecycle.views import key_view
@@ -15,13 +16,22 @@ from gateway_auth.ports.webhooks import Outbox
 NOTICE_DAYS = (14, 7, 1)
 """How long before its end a key is told of: once for each."""
 MAX_BATCH = 200
+ANOMALY = "key.anomaly"
 
 
 class Reminders:
     """`wanted` is by webhook id: which types of events it asked for. Raises StoreUnavailable."""
 
-    def __init__(self, review: ReviewKeys, outbox: Outbox, clock: Clock, wanted: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        review: ReviewKeys,
+        activity: ReviewActivity,
+        outbox: Outbox,
+        clock: Clock,
+        wanted: Mapping[str, Sequence[str]],
+    ) -> None:
         self._review = review
+        self._activity = activity
         self._outbox = outbox
         self._clock = clock
         self._wanted = wanted
@@ -29,18 +39,38 @@ class Reminders:
     async def remind(self) -> None:
         """Queue what has not been told yet. As often as one likes: each reminder is known by its name."""
         now = self._clock.now()
+        await self._queue(self._of_keys(now))
+        if any(is_wanted(patterns, ANOMALY) for patterns in self._wanted.values()):
+            await self._queue(self._of_anomalies(now))
+
+    async def _queue(self, deliveries: AsyncIterator[Delivery]) -> None:
         waiting: list[Delivery] = []
-        async for key in self._review.due(max(NOTICE_DAYS)):
-            waiting += self._about(key, now)
+        async for delivery in deliveries:
+            waiting.append(delivery)
             if len(waiting) >= MAX_BATCH:
                 await self._outbox.add(waiting)
                 waiting = []
         if waiting:
             await self._outbox.add(waiting)
 
-    def _about(self, key: KeyRecord, now: float) -> Iterator[Delivery]:
-        event_type, name = _event_of(key, now)
-        body = event_body(event_type, now, {"object": {"kind": "key", "id": key.id}, "key": key_view(key, now)})
+    async def _of_keys(self, now: float) -> AsyncIterator[Delivery]:
+        async for key in self._review.due(max(NOTICE_DAYS)):
+            event_type, name = _event_of(key, now)
+            for delivery in self._deliveries(event_type, name, now, key.id, {"key": key_view(key, now)}):
+                yield delivery
+
+    async def _of_anomalies(self, now: float) -> AsyncIterator[Delivery]:
+        async for one in self._activity.anomalies():
+            # A network is news once, a burst once a day.
+            when = one.since if one.subject else int(now) // DAY_SECONDS
+            name = f"anomaly-{one.key_id}-{one.subject or one.kind}-{when}"
+            for delivery in self._deliveries(ANOMALY, name, now, one.key_id, {"anomaly": anomaly_view(one)}):
+                yield delivery
+
+    def _deliveries(
+        self, event_type: str, name: str, now: float, key_id: str, data: dict[str, object]
+    ) -> Iterator[Delivery]:
+        body = event_body(event_type, now, {"object": {"kind": "key", "id": key_id}, **data})
         for webhook_id, patterns in self._wanted.items():
             if is_wanted(patterns, event_type):
                 yield Delivery(

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from gateway_auth.core.actor import Actor
-from gateway_auth.core.admins import MARKER
 from gateway_auth.core.credential import MAX_CREDENTIAL_BYTES
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.jose import Rejected, parse_compact
-from gateway_auth.core.keyformat import KeyFormat
+from gateway_auth.core.keyformat import ADMIN_MARKER, KeyFormat
 from gateway_auth.core.token import Revocation, RevocationKind, token_digest
 from gateway_auth.errors import InvalidInput
 from gateway_auth.lifecycle.events import token_event
@@ -66,7 +65,7 @@ class ManageTokens:
             raise InvalidInput(kind, "is a whole token; revoke it as a token")
         if self._key_format.find(value.encode()) is not None:
             raise InvalidInput(kind, "holds an API key, which is no name of a token")
-        if MARKER in value.encode():
+        if ADMIN_MARKER in value.encode():
             raise InvalidInput(kind, "holds an admin token, which is no name of a token")
         meant = self._meant(issuer)
         only = meant[0].issuer if issuer is not None else None
@@ -132,7 +131,7 @@ def check_token(presented: bytes, key_format: KeyFormat) -> bytes:
         raise InvalidInput("token", "contains a space or a control character; give exactly the token")
     if token.startswith(key_format.marker):
         raise InvalidInput("token", "is an API key, which is another thing; use what there is for keys")
-    if token.startswith(MARKER):
+    if token.startswith(ADMIN_MARKER):
         raise InvalidInput("token", "is an admin token; disable the admin, or give it another one")
     return token
 

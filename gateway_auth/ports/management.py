@@ -167,6 +167,11 @@ class Transaction(Protocol):
     @property
     def creations(self) -> Creations: ...
     @property
+    def audit(self) -> AuditReader:
+        """Records of transactions before this one."""
+        ...
+
+    @property
     def audit_head(self) -> AuditHead:
         """The last audit record, this transaction's own among them."""
         ...

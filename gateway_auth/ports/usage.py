@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway_auth.core.activity import Activity, Moment
 from gateway_auth.core.usage import UsageBatch, UsageQuestion, UsageRow
 
 
@@ -39,6 +40,12 @@ class UsageReader(Protocol):
 
     async def usage_sums(self, question: UsageQuestion) -> Sequence[UsageRow]:
         """Sums by bucket, key, route and status class; oldest first."""
+        ...
+
+    async def key_activity(
+        self, moment: Moment, *, limit: int, after: str = "", owner: str | None = None
+    ) -> Sequence[Activity]:
+        """Of the keys there are that were used within the last day, of one owner or all; in order of id."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from gateway_auth.adapters.system import SystemClock
 from gateway_auth.asgi.middleware import GatewayAuth
 from gateway_auth.asgi.respond import send_problem
 from gateway_auth.asgi.types import ASGIApp
@@ -16,6 +17,7 @@ from gateway_auth.errors import ConfigError, Problem
 from gateway_auth.forward_auth import Answering, ForwardAuth
 from gateway_auth.lifecycle.admission import Admission
 from gateway_auth.proxy import ProxyApp
+from gateway_auth.server.disclosure import DisclosureRoom
 from gateway_auth.server.probes import alive, probe
 from gateway_auth.server.reserved import Reserved
 from gateway_auth.server.snapshots import Reporting
@@ -35,6 +37,8 @@ def build_app(configuration: Configuration, judge: GatewayAuth | None = None, sn
         "healthz": probe(alive),
         "readyz": probe(judge.condition),
     }
+    if configuration.disclosure is not None:
+        rooms["disclosure"] = DisclosureRoom(configuration.rules, judge.disclosure, SystemClock())
     app = Reserved(judge, rooms, configuration.rules.realm)
     return app if snapshots is None else Reporting(app, snapshots, judge.condition, judge.readings)
 

@@ -6,14 +6,18 @@ import asyncio
 
 from msgspec.structs import replace
 
+from gateway_auth.core.activity import MAX_NETWORKS, Activity, Moment
+from gateway_auth.core.network import neighbourhood_of
 from gateway_auth.core.usage import Mark, UsageBatch, UsageQuestion, UsageRow
 from gateway_auth.ports import NewDigest
 from tests.adapters.conformance import save
 from tests.adapters.stores import Store, app, key
+from tests.fakes import address as parsed
 
 HOUR = 3600
 DAY = 24 * HOUR
 START = 20_000 * DAY
+NOW = Moment(START + 30 * DAY + 1800)
 
 
 class UsageConformance:
@@ -86,6 +90,82 @@ class UsageConformance:
         await store.prune_usage(minutes_before=START + DAY, all_before=0)
         rows = await store.usage_sums(ask(since=0))
         assert [(row.at, row.count) for row in rows] == [(START, 4), (START + HOUR, 1), (START + 2 * HOUR, 1)]
+
+
+class ActivityConformance:
+    """UsageReader.key_activity, and the networks of UsageSink."""
+
+    async def test_the_last_hour_is_told_apart_from_the_days_before(self, store: Store) -> None:
+        await save(store, app(), key("key1"))
+        await save(store, app(), key("key2"))
+        for at, status_class, count in (
+            (NOW.history - 60, 2, 1000),  # too old
+            (NOW.history, 2, 3),
+            (NOW.last_hour - 2 * DAY, 2, 40), (NOW.last_hour - 2 * DAY, 4, 7),
+            (NOW.last_hour - 60, 2, 5),
+            (NOW.last_hour, 2, 11), (NOW.now - 60, 4, 2),
+        ):  # fmt: skip
+            await store.add_usage(UsageBatch(at, {("key1", "orders", status_class): count}, {}))
+            await store.add_usage(UsageBatch(at, {("deleted", "orders", status_class): count}, {}))
+        await store.add_usage(UsageBatch(NOW.last_day - 60, {("key2", "orders", 2): 9}, {}))
+        assert await store.key_activity(NOW, limit=10) == [
+            Activity(
+                key_id="key1", count=13, refused=2, past_count=55, past_refused=7, busiest_hour=47,
+                past_since=NOW.history - NOW.history % HOUR,
+            )
+        ]  # fmt: skip
+
+    async def test_keys_come_in_order_page_by_page_and_of_one_owner(self, store: Store) -> None:
+        await save(store, replace(app(), owner="alice"), key("key1"))
+        await save(store, replace(app(), owner="alice"), key("key2"))
+        await save(store, replace(app("app_2"), owner="bob"), key("key3", "app_2"))
+        counts: dict[Mark, int] = {(key_id, "orders", 2): 1 for key_id in ("key3", "key1", "key2", "")}
+        await store.add_usage(UsageBatch(NOW.last_hour, counts, {}))
+        assert [one.key_id for one in await store.key_activity(NOW, limit=2)] == ["key1", "key2"]
+        assert [one.key_id for one in await store.key_activity(NOW, limit=2, after="key2")] == ["key3"]
+        assert [one.key_id for one in await store.key_activity(NOW, limit=9, owner="bob")] == ["key3"]
+        assert await store.key_activity(NOW, limit=9, after="key1", owner="nobody") == []
+
+    async def test_networks_are_known_by_when_they_were_seen_first(self, store: Store) -> None:
+        await save(store, app(), key("key1"))
+        for at, address in (
+            (NOW.now - 20 * DAY, "192.0.2.1"),
+            (NOW.now - 3 * HOUR, "192.0.2.200"),
+            (NOW.now - 2 * HOUR, "2001:db8:1:2::3"),
+            (NOW.now - HOUR, "2001:db8:1:ffff::3"),
+        ):
+            batch = UsageBatch(at, {("key1", "orders", 2): 1}, {}, {"key1": [place_of(address)]})
+            await store.add_usage(batch)
+        (found,) = await store.key_activity(NOW, limit=10)
+        assert (found.networks, found.networks_since) == (2, NOW.now - 20 * DAY)
+        assert found.new_networks == (("2001:db8:1::/48", NOW.now - 2 * HOUR),)
+        await store.prune_usage(minutes_before=0, all_before=NOW.now - 3 * HOUR)
+        (found,) = await store.key_activity(NOW, limit=10)
+        assert (found.networks, found.networks_since) == (2, NOW.now - 20 * DAY)
+        await store.prune_usage(minutes_before=0, all_before=NOW.now - 2 * HOUR)
+        (found,) = await store.key_activity(NOW, limit=10)
+        assert found.networks == 1
+
+    async def test_a_key_that_is_everywhere_fills_nothing(self, store: Store) -> None:
+        await save(store, app(), key("key1"))
+        places = [place_of(f"10.{number // 200}.{number % 200}.1") for number in range(2 * MAX_NETWORKS)]
+        for at in (NOW.now - 60, NOW.now):
+            await store.add_usage(UsageBatch(at, {("key1", "orders", 2): 1}, {}, {"key1": places}))
+        (found,) = await store.key_activity(NOW, limit=10)
+        assert found.networks == MAX_NETWORKS
+
+    async def test_many_workers_note_networks_at_once(self, store: Store) -> None:
+        await save(store, app(), key("key1"))
+        places = [place_of(f"10.0.{number}.1") for number in range(10)]
+        batch = UsageBatch(NOW.now, {("key1", "orders", 2): 1}, {}, {"key1": places})
+        await asyncio.gather(*(store.add_usage(batch) for _ in range(8)))
+        (found,) = await store.key_activity(NOW, limit=10)
+        assert (found.networks, found.count) == (10, 8)
+
+
+def place_of(text: str) -> int:
+    """Where an address belongs to."""
+    return neighbourhood_of(parsed(text))
 
 
 def ask(

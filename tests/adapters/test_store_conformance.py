@@ -9,7 +9,7 @@ from tests.adapters.conformance import StoreConformance
 from tests.adapters.conformance_admins import AdminConformance
 from tests.adapters.conformance_imported import ImportedConformance
 from tests.adapters.conformance_revocations import RevocationConformance
-from tests.adapters.conformance_usage import DigestConformance, UsageConformance
+from tests.adapters.conformance_usage import ActivityConformance, DigestConformance, UsageConformance
 from tests.adapters.stores import STORES, Store, place_for
 
 
@@ -17,6 +17,7 @@ class TestStore(
     StoreConformance,
     RevocationConformance,
     UsageConformance,
+    ActivityConformance,
     DigestConformance,
     ImportedConformance,
     AdminConformance,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway_auth.core.keys import AppRecord
+from gateway_auth.core.usage import UsageBatch
 from gateway_auth.lifecycle.admission import MAX_NOTED
 from gateway_auth.lifecycle.create_key import CreatedKey
 from gateway_auth.lifecycle.key_fields import KeyFields
@@ -112,6 +113,18 @@ async def test_what_a_developer_does_not_see_is_as_if_it_were_not_there(world: A
     for question in ({"key_id": key.record.id}, {"app_id": foreign.id}):
         assert (await world.ask("GET", "/api/v1/usage", role="developer", params=question)).status_code == 404
     assert (await world.ask("GET", "/api/v1/usage", role="developer", params={"app_id": own.id})).json() == []
+
+
+async def test_a_developer_is_told_of_own_keys_that_behave_unlike_themselves(world: AdminWorld, own: AppRecord) -> None:
+    keys = [await world.a_key(own), await world.a_key(await world.an_app("somebody"))]
+    hour_ago = int(world.clock.now()) - 600
+    counts = {(key.record.id, "orders", 4): 80 for key in keys}
+    await world.memory.add_usage(UsageBatch(hour_ago, counts, {}))
+    found = (await world.ask("GET", f"{KEYS}/review", role="developer")).json()
+    assert [(one["key_id"], one["kind"]) for one in found] == [(keys[0].record.id, "refusals")]
+    assert found[0]["reason"] == "80 of 80 answers in the last hour were 4xx; in the 7 days before 0 of 0"
+    assert len((await world.ask("GET", f"{KEYS}/review", role="auditor")).json()) == 2
+    assert len((await world.ask("GET", f"{KEYS}/review", params={"limit": 1})).json()) == 1
 
 
 async def test_who_asks_for_the_forbidden_over_and_over_does_not_fill_the_audit(world: AdminWorld) -> None:

@@ -1,4 +1,4 @@
-"""`doctor` on issuers: their keys, and whether they answer about opaque tokens."""
+"""`doctor` on issuers: their keys, whether they answer about opaque tokens; and on the keys of who reports leaks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from gateway_auth.server.listening import free_port
 from tests.bearer.issuing import AUDIENCE, ISSUER, TokenIssuer
 from tests.cli.command import Workspace
+from tests.disclosure.partner import Partner, keys_document
 
 
 @pytest.fixture
@@ -59,3 +60,22 @@ def test_an_issuer_that_cannot_be_reached_fails_and_says_what_that_means(ready: 
     assert found["issuer corp"]["status"] == found["introspection corp"]["status"] == "failed"
     assert "503" in found["issuer corp"]["detail"]
     assert "a client secret" not in ended.out
+
+
+def test_the_keys_of_who_reports_leaks_are_looked_at(ready: Workspace) -> None:
+    partner = Partner("k-1")
+    (ready.directory / "keys.json").write_bytes(keys_document(partner))
+    add_disclosure(ready, 'keys_file = "keys.json"')
+    assert checks(ready)["disclosure github"] == {
+        "check": "disclosure github", "status": "ok", "detail": "1 keys: 'k-1'",
+    }  # fmt: skip
+    (ready.directory / "keys.json").write_bytes(keys_document())
+    assert checks(ready)["disclosure github"]["status"] == "failed"
+    (ready.directory / "keys.json").write_text("no keys", "utf-8")
+    assert "reports get 503" in checks(ready)["disclosure github"]["detail"]
+
+
+def add_disclosure(workspace: Workspace, more: str) -> None:
+    """Let somebody report."""
+    with workspace.config.open("a", encoding="utf-8") as file:
+        file.write(f"\n[disclosure]\n{more}\n")

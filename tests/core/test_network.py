@@ -16,8 +16,10 @@ from gateway_auth.core.network import (
     AddressSet,
     client_address,
     format_address,
+    format_neighbourhood,
     is_ipv4,
     is_network_allowed,
+    neighbourhood_of,
     network_of,
     parse_address,
     parse_peer,
@@ -326,3 +328,19 @@ def test_header_styles_agree_on_the_same_chain(chain: list[object]) -> None:
 def test_any_bytes_are_answered_with_an_address_or_refused(value: bytes, style: str) -> None:
     told = client_address(PROXY, value, style, PROXIES)
     assert isinstance(told, Malformed | int)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("198.51.100.7", "198.51.100.0/24"),
+        ("::ffff:198.51.100.7", "198.51.100.0/24"),
+        ("255.255.255.255", "255.255.255.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ("::1", "::/48"),
+    ],
+)
+def test_an_address_belongs_to_a_network_of_24_or_48_bits(text: str, place: str) -> None:
+    found = parse_address(text)
+    assert found is not None
+    assert format_neighbourhood(neighbourhood_of(found)) == place

@@ -14,6 +14,7 @@ from gateway_auth.engine.bookkeeping import Bookkeeper
 from gateway_auth.engine.housekeeping import Housekeeper
 from gateway_auth.engine.usage import UsageLedger, UsageTally
 from gateway_auth.errors import StoreUnavailable
+from tests.adapters.conformance_usage import place_of
 from tests.fakes import START, FakeClock, address
 
 MINUTE = int(START) // 60 * 60
@@ -66,6 +67,7 @@ def test_requests_are_counted_by_key_route_and_class() -> None:
             ("key1", "other", 1): 1,
         },
         last_used={"key1": (int(START) + 5, None), "key2": (int(START) + 5, "192.0.2.1")},
+        networks={"key1": {place_of("192.0.2.0")}, "key2": {place_of("192.0.2.0")}},
     )
 
 
@@ -91,6 +93,48 @@ def test_however_many_keys_there_are_what_is_counted_is_bounded(monkeypatch: pyt
     assert again is not None
     assert len(again.counts) == 3
     assert len(again.last_used) <= 3 + 2
+
+
+def test_every_network_a_key_is_used_from_is_seen_and_no_more_than_some() -> None:
+    tally = a_tally()
+    for text in ("192.0.2.1", "198.51.100.1", "192.0.2.9", "2001:db8::1", "2001:db8:0:1::1", "198.51.100.7"):
+        tally.note("key1", "orders", 200, address(text))
+    tally.note("key2", "orders", 200, None)
+    for number in range(5 * usage.MAX_PLACES):
+        tally.note("key3", "orders", 200, address(f"10.0.{number}.1"))
+    batch = tally.take(START)
+    assert batch is not None
+    assert batch.networks["key1"] == {place_of(text) for text in ("192.0.2.0", "198.51.100.0", "2001:db8::")}
+    assert {key_id: len(places) for key_id, places in batch.networks.items()} == {"key1": 3, "key3": usage.MAX_PLACES}
+
+
+async def test_a_network_is_written_once_a_day_by_each_worker() -> None:
+    tally, sink, clock = a_tally(), Sink(), FakeClock()
+    writer = UsageLedger(tally, sink, clock)
+    written = []
+    for seconds in (0, 60, 86400, 60):
+        clock.advance(seconds)
+        tally.take(clock.now())
+        note(tally, ["key1"])
+        await writer.write()
+        written.append(dict(sink.batches[-1].networks))
+    note(tally, ["key1"])
+    tally.note("key1", "orders", 200, address("198.51.100.1"))
+    await writer.write()
+    assert written == [{"key1": [place_of("192.0.2.0")]}, {}] * 2
+    assert sink.batches[-1].networks == {"key1": [place_of("198.51.100.0")]}
+
+
+async def test_a_network_that_was_not_written_is_written_later() -> None:
+    tally, sink = a_tally(), Sink()
+    writer = a_writer(tally, sink)
+    note(tally, ["key1"])
+    sink.failure = StoreUnavailable("down")
+    await writer.write()
+    sink.failure = None
+    tally.note("key1", "orders", 200, address("198.51.100.1"))
+    await writer.write()
+    assert sorted(sink.batches[-1].networks["key1"]) == [place_of("192.0.2.0"), place_of("198.51.100.0")]
 
 
 async def test_what_the_store_does_not_take_is_written_later() -> None:

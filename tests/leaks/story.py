@@ -118,7 +118,7 @@ def run_every_command(gateway: Gateway, keys: dict[str, str], tokens: Tokens) ->
         ("admins", "list"),
         *(("keys", "show", ids[name]) for name in NAMES), ("config", "check"),
         ("webhooks", "deliveries"), ("webhooks", "retry", good), ("webhooks", "test", good),
-        ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "unused", "--days", "0"),
+        ("keys", "usage", ids["good"]), ("keys", "due"), ("keys", "review"), ("keys", "unused", "--days", "0"),
         ("config", "explain", "GET", "/v1/orders/1"), ("audit", "list"), ("audit", "verify"), ("audit", "export"),
         ("config", "explain", "GET", "/v1/orders/1", "--key-id", ids["good"]),
     ]  # fmt: skip

@@ -4,9 +4,12 @@ import json
 
 from gateway_auth.adapters.memory_outbox import MemoryOutbox
 from gateway_auth.core.keys import AppRecord
+from gateway_auth.core.usage import UsageBatch
+from gateway_auth.lifecycle.anomalies import ReviewActivity
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.reminders import Reminders
 from gateway_auth.lifecycle.review import ReviewKeys
+from tests.adapters.conformance_usage import place_of
 from tests.lifecycle.world import ACTOR, NOW, World
 
 DAY = 86400
@@ -14,7 +17,8 @@ DAY = 86400
 
 def reminders(world: World, outbox: MemoryOutbox, *patterns: str, rotate_after_days: int = 0) -> Reminders:
     review = ReviewKeys(world.registry, world.clock, unused_after_days=90, rotate_after_days=rotate_after_days)
-    return Reminders(review, outbox, world.clock, {"ops": patterns or ("*",)})
+    activity = ReviewActivity(world.memory, world.clock)
+    return Reminders(review, activity, outbox, world.clock, {"ops": patterns or ("*",)})
 
 
 async def told(outbox: MemoryOutbox) -> list[str]:
@@ -52,3 +56,23 @@ async def test_an_old_key_is_due_once_and_only_who_asked_is_told(world: World, a
         await reminders(world, outbox, rotate_after_days=90).remind()
         await reminders(world, other, "key.expiring", rotate_after_days=90).remind()
     assert (await told(outbox), await told(other)) == (["key.due"], [])
+
+
+async def test_a_burst_is_told_of_once_a_day_a_network_once_and_only_to_who_asked(world: World, app: AppRecord) -> None:
+    key = (await world.keys.create(ACTOR, app.id, "live", KeyFields())).record
+    outbox, other = MemoryOutbox(), MemoryOutbox()
+    begun = int(NOW) - 8 * DAY
+    for at, place in ((begun, "192.0.2.1"), (int(NOW) - 60, "198.51.100.1")):
+        await world.memory.add_usage(UsageBatch(at, {(key.id, "orders", 4): 90}, {}, {key.id: [place_of(place)]}))
+    for _ in range(2):
+        await reminders(world, outbox, "key.anomaly").remind()
+        await reminders(world, other, "key.due").remind()
+    assert (await told(outbox), await told(other)) == (["key.anomaly"] * 2, [])
+    bodies = [json.loads(one.body)["data"] for one in await outbox.page(status=None, limit=10)]
+    assert {body["object"]["id"] for body in bodies} == {key.id}
+    assert sorted(body["anomaly"]["kind"] for body in bodies) == ["new_network", "refusals"]
+    world.clock.seconds = NOW + DAY
+    await world.memory.add_usage(UsageBatch(int(NOW) + DAY - 7200, {(key.id, "orders", 2): 9000}, {}))
+    await world.memory.add_usage(UsageBatch(int(NOW) + DAY - 60, {(key.id, "orders", 4): 900}, {}))
+    await reminders(world, outbox, "key.anomaly").remind()
+    assert len(await told(outbox)) == 3

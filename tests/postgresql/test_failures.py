@@ -15,15 +15,24 @@ from gateway_auth.adapters.sql import SqlStore
 from gateway_auth.adapters.sql.dump import dump
 from gateway_auth.adapters.sql.outbox import SqlOutbox
 from gateway_auth.bootstrap.gateway import open_gateway
+from gateway_auth.core.actor import Actor
+from gateway_auth.core.decision import Deny, Reason
+from gateway_auth.core.disclosure import Report
 from gateway_auth.core.imported import ImportedKey, Upgrade
+from gateway_auth.core.keyhash import PepperRing
+from gateway_auth.core.keys import KeyRecord
 from gateway_auth.core.usage import UsageBatch
+from gateway_auth.engine.refusals import RefusalLedger, RefusalTally
 from gateway_auth.errors import ConfigError, StoreError, StoreSchemaError, StoreUnavailable
+from gateway_auth.lifecycle.disclosure import DiscloseSecrets, Measures
 from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
 from gateway_auth.ports import NewDigest
 from tests.adapters.conformance import save
 from tests.adapters.conformance_revocations import revoke
+from tests.adapters.conformance_usage import place_of
 from tests.adapters.stores import add_change, app, event, key, revocation, sql_store
 from tests.adapters.test_outbox import NOW, a_delivery
+from tests.fakes import KEYS, PEPPER, FakeClock
 from tests.postgresql.patience import until
 from tests.postgresql.server import PASSWORD, Server, running_server
 
@@ -220,7 +229,7 @@ async def test_the_rights_the_page_lists_are_enough_and_without_them_nothing_is_
         with pytest.raises(StoreUnavailable, match="may not be used by this user as it has to be"):
             await save(store, app(), key("key3"))
         assert (await store.read_key("key3")).key is None
-        await verified(store, 4)
+        await verified(store, 6)
 
 
 async def test_too_many_connections_are_said_so(own_server: Server) -> None:
@@ -236,11 +245,43 @@ async def change_and_cut(store: SqlStore, server: Server) -> None:
         await asyncio.to_thread(server.sql, CUT)
 
 
+async def test_who_takes_reports_of_leaks_needs_the_rights_the_page_adds(
+    own_server: Server,
+) -> None:
+    peppers = PepperRing(PEPPER)
+    leaked = KEYS.mint("live", 5, 7)
+    digest = peppers.digest(leaked.text.encode())
+    stored = KeyRecord(
+        id=leaked.key_id, app_id="app_1", environment="live", digest=digest, pepper_id=peppers.current_id,
+        created_at=1, created_by="cli:alice",
+    )  # fmt: skip
+    database = own_server.new_database()
+    async with sql_store(own_server.url(database)) as store:
+        await save(store, app(), stored)
+    page = await asyncio.to_thread(PAGE.read_text, "utf-8")
+    (rights,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    (more,) = re.findall(r"needs more: `(.*?)`", page)
+    own_server.sql("CREATE ROLE gateway LOGIN PASSWORD 'x'; CREATE ROLE management LOGIN PASSWORD 'x'")
+    own_server.sql(rights, database)
+    async with sql_store(own_server.url(database, user="gateway", password="x")) as store:
+        secrets = DiscloseSecrets(store, FakeClock(), key_format=KEYS, peppers=peppers, measures=Measures())
+        actor, reports = Actor(kind="disclosure", name="github"), [Report(leaked.text, "key")]
+        with pytest.raises(StoreUnavailable, match="may not be used by this user as it has to be"):
+            await secrets.take(actor, reports)
+        own_server.sql(more, database)
+        assert await secrets.take(actor, reports) == [True]
+        found = (await store.read_key(leaked.key_id)).key
+        assert found is not None
+        assert found.status == "revoked"
+        await verified(store, 3)
+
+
 async def write_as_a_gateway(store: SqlStore) -> None:
     """All that a gateway writes beside its requests."""
     mark = ("key1", "orders", 2)
     await store.add_usage(UsageBatch(60, {mark: 1}, {"key1": (2**32, "192.0.2.1")}))
-    await store.add_usage(UsageBatch(60, {mark: 1}, {}))
+    await store.add_usage(UsageBatch(60, {mark: 1}, {}, {"key1": [place_of("192.0.2.1")]}))
+    await write_refusals(store)
     await store.prune_usage(minutes_before=1e10, all_before=0)
     before = ImportedKey(key_id="key1", lookup=b"x", pepper_id="0123456789abcdef")
     await store.upgrade_imported(Upgrade(before, b"y", b"z", "0123456789abcdef"))
@@ -255,6 +296,16 @@ async def write_as_a_gateway(store: SqlStore) -> None:
     read = (await store.read_key("key1")).key
     assert read is not None
     assert (read.digest, read.last_used_at) == (b"new", 2**32)
+
+
+async def write_refusals(store: SqlStore) -> None:
+    """What the audit keeps of refused requests."""
+    clock = FakeClock()
+    tally = RefusalTally(clock.now(), is_complete=True)
+    tally.note(Deny(Reason.CREDENTIAL_IN_URL, exposed_key_id="key1"), None)
+    ledger = RefusalLedger(tally, store, clock)
+    ledger.finish()
+    await ledger.write()
 
 
 async def execute(store: SqlStore, statement: str) -> None:

@@ -61,7 +61,7 @@ def split_reading(row: Row) -> tuple[Row, Row, Row]:
 
 def change_row(event: AuditEvent, revision: int) -> dict[str, Column]:
     """The columns of the change-log row that goes with an audit event."""
-    if event.object_kind == "store" or event.object_kind == "admin":
+    if event.object_kind in ("store", "admin", "route"):
         raise ValueError(f"{event.object_kind}: nothing that workers remember; witness the event")
     return {"revision": revision, "kind": event.object_kind, "object_id": event.object_id, "at": event.at}
 

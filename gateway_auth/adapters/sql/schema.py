@@ -34,7 +34,7 @@ class Schema(Struct, frozen=True):
     migrations: Path
 
 
-CURRENT_SCHEMA = Schema("0007", Path(__file__).parent / "migrations")
+CURRENT_SCHEMA = Schema("0008", Path(__file__).parent / "migrations")
 
 # Pages go by id in byte order. PostgreSQL would sort by the language of the database.
 _ID = String(64).with_variant(String(64, collation="C"), "postgresql")
@@ -148,6 +148,17 @@ usage = Table(
     Column("status_class", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
     Index("usage_by_time", "at"),
+)
+
+key_networks = Table(
+    "key_networks",
+    metadata,
+    # As in usage, without a foreign key.
+    Column("key_id", _ID, primary_key=True),
+    Column("network", String(64), primary_key=True),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),  # right to within a day
+    Index("key_networks_by_time", "last_at"),
 )
 
 webhook_cursors = Table(

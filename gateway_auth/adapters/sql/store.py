@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway_auth.adapters.sql.activity import key_activity
 from gateway_auth.adapters.sql.address import driver_for
 from gateway_auth.adapters.sql.driver import Listener, Query
 from gateway_auth.adapters.sql.failures import translated
@@ -31,6 +32,7 @@ from gateway_auth.adapters.sql.statements import (
 )
 from gateway_auth.adapters.sql.transaction import SqlSnapshot, SqlTransaction
 from gateway_auth.adapters.sql.usage import add_usage, prune_usage, usage_sums
+from gateway_auth.core.activity import Activity, Moment
 from gateway_auth.core.imported import ImportedKey, Upgrade
 from gateway_auth.core.keys import AppRecord, KeyRecord
 from gateway_auth.core.token import Revocation
@@ -172,6 +174,13 @@ class SqlStore:
         """How much keys were used, oldest first."""
         async with self.looking() as guarded:
             return await usage_sums(guarded, question)
+
+    async def key_activity(
+        self, moment: Moment, *, limit: int, after: str = "", owner: str | None = None
+    ) -> Sequence[Activity]:
+        """What keys do now and did before, in order of id."""
+        async with self.looking() as guarded:
+            return await key_activity(guarded, moment, limit=limit, after=after, owner=owner)
 
     async def prune_usage(self, *, minutes_before: float, all_before: float) -> None:
         """Keep usage older than the first by the hour, and none older than the second (epoch seconds)."""

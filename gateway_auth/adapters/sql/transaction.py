@@ -23,7 +23,7 @@ from gateway_auth.adapters.sql import schema
 from gateway_auth.adapters.sql.admins import SqlAdmins, SqlCreations
 from gateway_auth.adapters.sql.audit import SqlAudit
 from gateway_auth.adapters.sql.failures import Explain
-from gateway_auth.adapters.sql.guarded import Guarded, Parameters
+from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.head import read_head
 from gateway_auth.adapters.sql.imported import SqlImported
 from gateway_auth.adapters.sql.records import SqlRecords
@@ -136,6 +136,7 @@ class SqlTransaction:
         self.imported = SqlImported(guarded)
         self.admins = SqlAdmins(AdminRecord, schema.admins, guarded)
         self.creations = SqlCreations(guarded)
+        self.audit = SqlAudit(guarded)
 
     @classmethod
     async def begin(
@@ -168,7 +169,9 @@ class SqlTransaction:
         if self._records:
             await self._guarded.run(insert(schema.audit), self._records)
             head = self.audit_head
-            moved: Parameters = {"revision": self._revision, "audit_seq": head.seq, "audit_hash": head.hash}
+            moved: dict[str, Column] = {"audit_seq": head.seq, "audit_hash": head.hash}
+            if self._changes:  # else nothing has moved, and who may not change anything may still witness
+                moved["revision"] = self._revision
             await self._guarded.run(update(_HEAD).where(_HEAD.c.id == 1), moved)
         await self._guarded.commit()
 

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import BigInteger, and_, bindparam, cast, delete, func, or_, select, text, update
 
 from gateway_auth.adapters.sql import schema
+from gateway_auth.adapters.sql.activity import add_networks, prune_networks
 from gateway_auth.adapters.sql.failures import translated
 from gateway_auth.adapters.sql.guarded import Guarded
 from gateway_auth.adapters.sql.rows import Column
@@ -54,6 +55,7 @@ async def add_usage(guarded: Guarded, batch: UsageBatch) -> None:
     ]
     if used:
         await guarded.run(_LAST_USED, used)
+    await add_networks(guarded, batch)
 
 
 async def prune_usage(guarded: Guarded, *, minutes_before: float, all_before: float) -> None:
@@ -61,6 +63,7 @@ async def prune_usage(guarded: Guarded, *, minutes_before: float, all_before: fl
     at = _USAGE.c.at
     hour = int(minutes_before) // HOUR_SECONDS * HOUR_SECONDS
     await guarded.run(delete(_USAGE).where(at < int(all_before)))
+    await prune_networks(guarded, all_before)
     await guarded.run(_BY_THE_HOUR, {"before": hour})
     await guarded.run(delete(_USAGE).where(at < hour, at % HOUR_SECONDS != 0))
 
