@@ -180,7 +180,7 @@ class Engine:
         now = self._now()
         if not (key.is_active and key.usable_from <= now < key.usable_until):
             return Deny(decide.unusable_reason(key, now), policy, key.principal)
-        principal = key.principal_at(now) if key.has_grants else key.principal
+        principal = key.principal if now < key.principal_until else key.principal_at(now)
         if key.restrictions is not None:
             denial = decide.key_restrictions(policy, key.restrictions, principal, facts)
             if denial is not None:
