@@ -16,7 +16,10 @@ ENCRYPTION_KEY = bytes(range(32))
 
 
 class MemoryRedis:
-    """GETRANGE, SET and nothing else, in a dict that tests look into. `failure` is raised instead; `hanging` are waited for."""
+    """GETRANGE, SET and nothing else, in a dict that tests look into.
+
+    `failure` is raised instead; while it `hangs`, commands wait for `hanging`.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[object, bytes] = {}
