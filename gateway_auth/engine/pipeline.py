@@ -98,7 +98,12 @@ class Engine:
         """Wait for what a decision needs, and decide. A decision needs nothing more."""
         while not isinstance(result, _DECISIONS):
             need = result
-            result = await self._fulfil(need)
+            # Here and not in a coroutine more: where limits are counted elsewhere every request comes this way.
+            if isinstance(need, TakeLimits):
+                outcome = await self._limits.take(need.limits, need.partitions)
+                result = self._with_limits(need.policy, need.principal, need.limits, outcome)
+            else:
+                result = await self._verify(need)
             if need.policy.is_shadow:
                 result = self._shadow(result, need.facts)
         return result
@@ -241,7 +246,7 @@ class Engine:
             outcome=outcome,
         )
 
-    async def _fulfil(self, need: Need) -> Decision | Need:
+    async def _verify(self, need: VerifyKey | VerifyToken) -> Decision | Need:
         match need:
             case VerifyKey(policy, facts, presented):
                 try:
@@ -253,8 +258,6 @@ class Engine:
                 return denial or self._with_key(policy, facts, key)
             case VerifyToken(policy, facts, credential):
                 return await self._verify_token(policy, facts, credential)
-            case TakeLimits(policy, _, principal, limits, partitions):
-                return self._with_limits(policy, principal, limits, await self._limits.take(limits, partitions))
             case _:
                 assert_never(need)
 
