@@ -58,6 +58,19 @@ async def test_however_many_use_it_it_is_read_once() -> None:
     assert is_served(world, key)
 
 
+async def test_a_reading_that_takes_long_is_not_begun_twice() -> None:
+    world = World(cache_seconds=LIFE)
+    key = await warmed(world)
+    world.store.hold(keys=True)
+    await later(world, LATEST)
+    for _ in range(2):
+        assert is_served(world, key)
+        await ticks()
+        await later(world, RETRY_SECONDS)
+    assert world.store.reads == [key.record.id]
+    world.store.release()
+
+
 async def test_a_key_nobody_uses_is_not_read() -> None:
     world = World(cache_seconds=LIFE)
     await warmed(world)
