@@ -7,6 +7,7 @@ from math import inf
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gateway_auth.core import headers as h
 from gateway_auth.core.limits import NO_LIMITS, LimitSet
@@ -153,6 +154,7 @@ class VerifiedKey(Struct, frozen=True):
     """A key whose secret was proven, compiled for judging: facts only, never a verdict.
 
     Usable while `usable_from <= now < usable_until`, unless `is_active` is false (`record.status` tells why).
+    `principal` is right until `principal_until`, when the next of its grants ends; from then on ask `principal_at`.
     """
 
     record: KeyRecord
@@ -163,12 +165,18 @@ class VerifiedKey(Struct, frozen=True):
     is_active: bool
     usable_from: float
     usable_until: float
-    has_grants: bool
+    principal_until: float
     scopes_of: dict[str, tuple[str, ...]]
 
     def principal_at(self, now: float) -> Principal:
-        """The principal with the grants that have not ended by now; only needed where `has_grants`."""
-        return _principal(self.record, self.app, self.scopes_of, now)
+        """The principal with the grants that have not ended by now."""
+        return self.principal if now < self.principal_until else _principal(self.record, self.app, self.scopes_of, now)
+
+    def still_is(self, record: KeyRecord, app: AppRecord, now: float) -> bool:
+        """Whether compiling these would come to the same. When and from where a key was used judges nothing."""
+        mine = self.record
+        unused = replace(record, last_used_at=mine.last_used_at, last_used_address=mine.last_used_address)
+        return unused == mine and app == self.app and now < self.principal_until
 
 
 def compile_key(
@@ -185,7 +193,7 @@ def compile_key(
         is_active=record.status == "active" and app.status == "active",
         usable_from=record.not_before if record.not_before is not None else -inf,
         usable_until=min(ends) if ends else inf,
-        has_grants=bool(record.grants),
+        principal_until=min((grant.expires_at for grant in record.grants if now < grant.expires_at), default=inf),
         scopes_of=scopes_of,
     )
 

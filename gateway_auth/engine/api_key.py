@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from hmac import compare_digest
@@ -12,6 +11,7 @@ from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import KeyRecord, VerifiedKey, compile_key
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.engine.changes import ChangeFollower
+from gateway_auth.engine.key_reads import KeyReads
 from gateway_auth.engine.principal_cache import CachedKey, PrincipalCache
 from gateway_auth.engine.singleflight import SingleFlight
 from gateway_auth.errors import StoreUnavailable
@@ -19,11 +19,11 @@ from gateway_auth.ports import Clock, KeyReading, KeyStore
 
 logger = logging.getLogger("gateway_auth.keys")
 
-MAX_STORE_READS = 32
-READ_TIMEOUT_SECONDS = 2.0
 MAX_REREADS = 3
 REFRESH_PART = 0.1
 """A key in use is read again when between one and two of these parts of its life are left: nobody waits for it."""
+RETRY_SECONDS = 1.0
+"""How soon again where it could not be read."""
 
 
 class Invalid:
@@ -69,7 +69,6 @@ class KeyVerifier:
         self._format = rules.key_format
         self._id_start, self._id_end = rules.key_format.id_start, rules.key_format.id_end
         self._peppers = peppers
-        self._store = store
         self._cache = cache
         self._changes = changes
         self._fingerprint = fingerprint
@@ -77,7 +76,7 @@ class KeyVerifier:
         self._cache_seconds = cache_seconds
         self._on_proven = on_proven
         self._flight: SingleFlight[tuple[str, int], CachedKey | None] = SingleFlight()
-        self._reads = asyncio.Semaphore(MAX_STORE_READS)
+        self._reads = KeyReads(store)
 
     def recall(self, presented: bytes) -> VerifiedKey | Invalid | None:
         """The key, or that it is none, from memory; None where the store has to be asked."""
@@ -99,7 +98,7 @@ class KeyVerifier:
             return False
         if now >= entry.dies_at:
             return True
-        entry.refresh_at = entry.dies_at
+        entry.refresh_at = min(now + RETRY_SECONDS, entry.dies_at)
         key_id = entry.key.record.id
         self._flight.begin((key_id, self._changes.revision), lambda: self._load(key_id))
         return False
@@ -160,7 +159,7 @@ class KeyVerifier:
         return now < changes.serve_until and (now < entry.dies_at or changes.is_degraded)
 
     async def _load_or_keep(self, key_id: str, remembered: CachedKey | None) -> CachedKey | None:
-        """The key from the store; should that just have gone down, what is remembered of it."""
+        """The key from the store; where that cannot be read, what is remembered of it."""
         if self._changes.is_backing_off():
             raise StoreUnavailable("the store could not be read a moment ago")
         try:
@@ -168,51 +167,65 @@ class KeyVerifier:
             return await self._flight.do((key_id, self._changes.revision), lambda: self._load(key_id))
         except StoreUnavailable:
             await self._changes.catch_up()
-            if remembered is None or not self._is_usable(remembered):
+            if remembered is None or not (self._is_usable(remembered) or self._is_prolonged(remembered)):
                 raise
             return remembered
 
+    def _is_prolonged(self, entry: CachedKey) -> bool:
+        """Give a key that is too old and cannot be read again a moment more, if the log vouches for it.
+
+        That the log can be read while keys cannot (a slow store, a flood) vouches better than an outage of both, in
+        which it would be used for as long.
+        """
+        now, end = self._monotonic(), entry.read_at + self._cache_seconds + self._changes.max_stale_seconds
+        if now >= min(self._changes.serve_until, end):
+            return False
+        entry.refresh_at = now
+        entry.dies_at = min(now + RETRY_SECONDS, end)
+        return True
+
     async def _load(self, key_id: str) -> CachedKey | None:
-        reading = await self._read(key_id)
+        is_stranger = not self._cache.is_of_a_key(key_id.encode())
+        reading = await self._reads.read(key_id, is_stranger=is_stranger)
         for _ in range(MAX_REREADS):
             if reading.revision >= self._changes.revision:
                 return self._remember(key_id, reading)
             # The log moved on while this was read: what was read may be what it was before the change.
-            reading = await self._read(key_id)
+            reading = await self._reads.read(key_id, is_stranger=is_stranger)
         return self._compile(reading)
-
-    async def _read(self, key_id: str) -> KeyReading:
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_SECONDS), self._reads:
-                return await self._store.read_key(key_id)
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not answer in time") from error
 
     def _remember(self, key_id: str, reading: KeyReading) -> CachedKey | None:
         cache_key = key_id.encode()
         if reading.revision < self._cache.revision_of(cache_key):
             # A quicker reading that began later has told more.
             return self._cache.recall(cache_key)
-        entry = self._compile(reading)
+        entry = self._compile(reading, self._cache.recall(cache_key))
         if entry is None:
             self._cache.put_unknown(cache_key, reading.revision)
         else:
             self._cache.put(cache_key, entry)
         return entry
 
-    def _compile(self, reading: KeyReading) -> CachedKey | None:
+    def _compile(self, reading: KeyReading, before: CachedKey | None = None) -> CachedKey | None:
+        """The judging form of what was read: the one `before` where nothing changed, so that memos of it stay."""
         if reading.key is None or reading.app is None:
             return None
+        now = self._now()
         try:
-            key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, self._now())
+            if before is not None and before.key.still_is(reading.key, reading.app, now):
+                key = before.key
+            else:
+                key = compile_key(reading.key, reading.app, self._rules.scopes_of, self._rules.plans, now)
         except ValueError as error:
             logger.error("key %s cannot be used: %s", reading.key.id, error)
             return None
-        dies_at = self._monotonic() + self._cache_seconds
+        read_at = self._monotonic()
         # Spread over keys and, as the fingerprint is of this process, over workers: what was read together is not read
         # again together.
         part = REFRESH_PART * (1 + self._fingerprint(reading.key.id.encode())[0] / 256)
-        return CachedKey(key, reading.revision, dies_at, dies_at - self._cache_seconds * part)
+        # When a grant ends, who it is changes: better once, there, than on each request from then on.
+        fresh_seconds = min(self._cache_seconds * (1 - part), key.principal_until - now)
+        return CachedKey(key, reading.revision, read_at, read_at + self._cache_seconds, read_at + fresh_seconds)
 
     def _prove(self, presented: bytes, entry: CachedKey) -> VerifiedKey | Invalid:
         """The one place a secret is compared."""

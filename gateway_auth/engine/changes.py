@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from gateway_auth.engine.patience import within
 from gateway_auth.engine.singleflight import SingleFlight
 from gateway_auth.errors import StoreUnavailable
 from gateway_auth.ports import ChangeBatch, ChangeFeed, Clock
@@ -55,7 +56,7 @@ class ChangeFollower:
         self._monotonic = clock.monotonic
         self._forget = forget
         self._learn = learn
-        self._max_stale = max_stale_seconds
+        self.max_stale_seconds = max_stale_seconds
         self._read_at = float("-inf")
         self._retry_at = 0.0
         self._flight: SingleFlight[None, None] = SingleFlight()
@@ -126,7 +127,7 @@ class ChangeFollower:
         self._polls += 1
         started = self._monotonic()
         try:
-            async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+            async with within(READ_TIMEOUT_SECONDS):
                 batch = await self._read()
                 while batch is not None:
                     batch = await self._read()
@@ -164,7 +165,9 @@ class ChangeFollower:
     def _failed(self, error: Exception) -> None:
         now = self._monotonic()
         if not self.is_degraded:
-            logger.warning("the store cannot be read; known keys are served for up to %ss: %s", self._max_stale, error)
+            logger.warning(
+                "the store cannot be read; known keys are served for up to %ss: %s", self.max_stale_seconds, error
+            )
         self.is_degraded = True
         self._retry_at = now + POLL_SECONDS / 2
-        self.serve_until = min(now + PROMISE_SECONDS, self._read_at + self._max_stale)
+        self.serve_until = min(now + PROMISE_SECONDS, self._read_at + self.max_stale_seconds)

@@ -27,6 +27,7 @@ from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import VerifiedKey
 from gateway_auth.core.memo import Generations
 from gateway_auth.engine.api_key import INVALID, Invalid, KeyVerifier
+from gateway_auth.engine.patience import within
 from gateway_auth.engine.principal_cache import MAX_KEYS, MAX_UNKNOWN, UNKNOWN_SECONDS
 from gateway_auth.engine.singleflight import SingleFlight
 from gateway_auth.errors import StoreUnavailable
@@ -145,7 +146,7 @@ class ImportedKeys:
 
     async def _find(self, lookups: Sequence[bytes]) -> Sequence[ImportedKey]:
         try:
-            async with asyncio.timeout(READ_TIMEOUT_SECONDS), self._reads:
+            async with within(READ_TIMEOUT_SECONDS), self._reads:
                 return await self._store.find_imported(lookups)
         except TimeoutError as error:
             raise StoreUnavailable("the store did not answer in time") from error

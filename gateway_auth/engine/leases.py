@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway_auth.core.hand import Hand
 from gateway_auth.core.lease import Grant, Want, terms_of
@@ -142,7 +142,7 @@ class LeasedLimits:
 
     # -- what is not -----------------------------------------------------------------------------------------------
 
-    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]:
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Awaitable[LimitOutcome]:
         """The same, asking for all that is not in hand at once."""
         pools = self._of[limits]
         if pools is None:

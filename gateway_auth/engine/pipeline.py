@@ -99,7 +99,12 @@ class Engine:
         """Wait for what a decision needs, and decide. A decision needs nothing more."""
         while not isinstance(result, _DECISIONS):
             need = result
-            result = await self._fulfil(need)
+            # Here and not in a coroutine more: where limits are counted elsewhere every request comes this way.
+            if isinstance(need, TakeLimits):
+                outcome = await self._limits.take(need.limits, need.partitions)
+                result = self._with_limits(need.policy, need.principal, need.limits, outcome)
+            else:
+                result = await self._verify(need)
             if need.policy.is_shadow:
                 result = self._shadow(result, need.facts)
         return result
@@ -185,7 +190,7 @@ class Engine:
         now = self._now()
         if not (key.is_active and key.usable_from <= now < key.usable_until):
             return Deny(decide.unusable_reason(key, now), policy, key.principal)
-        principal = key.principal_at(now) if key.has_grants else key.principal
+        principal = key.principal if now < key.principal_until else key.principal_at(now)
         if key.restrictions is not None:
             denial = decide.key_restrictions(policy, key.restrictions, principal, facts)
             if denial is not None:
@@ -246,7 +251,7 @@ class Engine:
             outcome=outcome,
         )
 
-    async def _fulfil(self, need: Need) -> Decision | Need:
+    async def _verify(self, need: VerifyKey | VerifyToken) -> Decision | Need:
         match need:
             case VerifyKey(policy, facts, presented):
                 try:
@@ -258,8 +263,6 @@ class Engine:
                 return denial or self._with_key(policy, facts, key)
             case VerifyToken(policy, facts, credential):
                 return await self._verify_token(policy, facts, credential)
-            case TakeLimits(policy, _, principal, limits, partitions):
-                return self._with_limits(policy, principal, limits, await self._limits.take(limits, partitions))
             case _:
                 assert_never(need)
 

@@ -6,8 +6,8 @@ adapters translate, once. Counters that all share raise `RedisUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -199,7 +199,7 @@ class LimitStore(Protocol):
         """The outcome, or None where it cannot be known without waiting: then `take` is awaited."""
         ...
 
-    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]: ...
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Awaitable[LimitOutcome]: ...
 
 
 class SlotStore(Protocol):

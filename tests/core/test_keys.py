@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway_auth.core import headers as h
 from gateway_auth.core.keys import AppRecord, Grant, KeyRecord, RequestPattern, VerifiedKey, compile_key, status_at
@@ -98,22 +99,50 @@ def test_an_app_without_owner_is_its_own_subject_and_a_key_without_name_has_its_
 
 
 def test_a_grant_ends_at_the_exact_second() -> None:
-    key = compiled(a_key(scopes=("a",), grants=(Grant("b", 100), Grant("c", 200))).record)
-    assert key.has_grants
-    assert key.principal_at(nextafter(100.0, 0)).scopes == {"a", "b", "c"}
-    assert key.principal_at(100.0).scopes == {"a", "c"}
+    key = compiled(a_key(scopes=("a",), grants=(Grant("b", 150), Grant("c", 200))).record)
+    assert key.principal_until == 150.0
+    assert key.principal.scopes == key.principal_at(nextafter(150.0, 0)).scopes == {"a", "b", "c"}
+    assert key.principal_at(150.0).scopes == {"a", "c"}
     assert key.principal_at(200.0).scopes == {"a"}
 
 
+def test_a_grant_that_has_ended_is_in_no_principal() -> None:
+    key = compiled(a_key(scopes=("a",), grants=(Grant("b", 100),)).record)
+    assert key.principal_until == inf
+    assert key.principal.scopes == key.principal_at(50.0).scopes == {"a"}
+
+
 def test_a_grant_beside_the_same_scope_takes_nothing_away_when_it_ends() -> None:
-    key = compiled(a_key(scopes=("a",), grants=(Grant("a", 50),)).record)
-    assert key.principal_at(100.0).scopes == {"a"}
+    key = compiled(a_key(scopes=("a",), grants=(Grant("a", 150),)).record)
+    assert key.principal_at(150.0).scopes == {"a"}
 
 
-def test_a_key_without_grants_says_so() -> None:
+def test_a_key_without_grants_keeps_its_principal() -> None:
     key = compiled(a_key(scopes=("a",)).record)
-    assert not key.has_grants
-    assert key.principal_at(1e12).scopes == key.principal.scopes == {"a"}
+    assert key.principal_at(1e12) is key.principal
+
+
+USED = {"last_used_at": 5, "last_used_address": "192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "app_changes", "now", "is_same"),
+    [
+        ({}, {}, 100.0, True),
+        (USED, {}, 100.0, True),
+        ({**USED, "status": "revoked"}, {}, 100.0, False),
+        ({"digest": b"x" * 32}, {}, 100.0, False),
+        ({}, {"plan": "gold"}, 100.0, False),
+        ({}, {}, 150.0, False),
+    ],
+    ids=["same", "used", "revoked", "another-secret", "app-changed", "grant-ended"],
+)
+def test_a_key_is_still_what_it_was_until_something_it_is_judged_by_changes(
+    changes: dict[str, Any], app_changes: dict[str, Any], now: float, is_same: bool
+) -> None:
+    record = a_key(grants=(Grant("b", 150),)).record
+    key = compiled(record)
+    assert key.still_is(replace(record, **changes), an_app(**app_changes), now) is is_same
 
 
 def test_a_record_does_not_print_its_digest() -> None:

@@ -7,10 +7,14 @@ import asyncio
 import pytest
 
 from gateway_auth.core.keyhash import PepperRing
-from gateway_auth.engine import api_key
-from gateway_auth.engine.api_key import MAX_STORE_READS, Invalid
+from gateway_auth.engine import key_reads
+from gateway_auth.engine.api_key import Invalid
+from gateway_auth.engine.key_reads import MAX_OF_STRANGERS, MAX_READS
 from gateway_auth.engine.principal_cache import UNKNOWN_SECONDS
 from tests.fakes import World, a_key, request, ticks, told, unknown_key, wrong_secret
+
+LIFE = 30.0
+"""Seconds a key is remembered in these worlds."""
 
 # -- malformed -----------------------------------------------------------------------------------------------------
 
@@ -220,18 +224,56 @@ async def test_a_caller_who_leaves_takes_the_flight_from_nobody() -> None:
 
 async def test_only_so_many_readings_run_at_once() -> None:
     world = World()
-    keys = [world.add_key() for _ in range(MAX_STORE_READS * 2)]
+    keys = [world.add_key() for _ in range(MAX_READS * 2)]
+    await world.warm(*keys)
+    world.clock.advance(LIFE)
     await world.poll()
     world.store.hold()
     requests = [asyncio.create_task(world.decide(request(key=key.text))) for key in keys]
     await ticks()
-    assert len(world.store.waiting) == MAX_STORE_READS
+    assert len(world.store.waiting) == MAX_READS
     world.store.release()
     assert {told(decision) for decision in await asyncio.gather(*requests)} == {"allow"}
 
 
+@pytest.mark.parametrize("has_changed", [False, True])
+async def test_guesses_leave_places_to_keys(has_changed: bool) -> None:
+    world = World()
+    key = world.add_key()
+    await world.warm(key)
+    world.store.hold()
+    guesses = [asyncio.create_task(world.decide(request(key=unknown_key()))) for _ in range(MAX_READS * 2)]
+    await ticks()
+    assert len(world.store.waiting) == MAX_OF_STRANGERS
+    if has_changed:
+        world.store.edit_key(key.id, scopes=("orders:write",))
+    else:
+        world.clock.advance(LIFE)
+    await world.poll()
+    good = asyncio.create_task(world.decide(request(key=key.text)))
+    await ticks()
+    assert world.store.reads[-1] == key.id
+    world.store.let_one_go(-1)
+    assert told(await good) == "allow"
+    world.store.release()
+    await asyncio.gather(*guesses)
+
+
+async def test_who_leaves_gives_the_place_to_the_next_guess() -> None:
+    world = World()
+    await world.poll()
+    world.store.hold()
+    guesses = [asyncio.create_task(world.decide(request(key=unknown_key()))) for _ in range(MAX_OF_STRANGERS + 1)]
+    await ticks()
+    world.store.let_one_go()
+    await ticks()
+    assert len(world.store.reads) == MAX_OF_STRANGERS + 1
+    world.store.release()
+    assert {told(decision) for decision in await asyncio.gather(*guesses)} == {"invalid_credential"}
+
+
 async def test_a_store_that_does_not_answer_in_time_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_key, "READ_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(key_reads, "READ_TIMEOUT_SECONDS", 0.01)
     world = World()
     key = world.add_key()
     await world.poll()

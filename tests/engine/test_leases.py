@@ -45,7 +45,7 @@ async def test_requests_at_once_ask_at_once_and_for_one_share(bench: Bench) -> N
     bench.clock.advance(PACE)
     bench.shares.hold()
     calls = bench.shares.calls
-    waiting = [asyncio.create_task(bench.limits.take(BUSY, ["alice"])) for _ in range(32)]
+    waiting = [asyncio.ensure_future(bench.limits.take(BUSY, ["alice"])) for _ in range(32)]
     await ticks()
     asked = [want for (want,) in bench.shares.asked[calls:]]
     assert [want.need for want in asked] == [1] * 32
@@ -58,7 +58,7 @@ async def test_what_somebody_else_was_granted_meanwhile_serves_who_was_about_to_
     await bench.warm()
     bench.clock.advance(30)
     assert bench.limits.take_now(BUSY, ["alice"]) is None
-    waiting = asyncio.create_task(bench.limits.take(BUSY, ["alice"]))
+    waiting = asyncio.ensure_future(bench.limits.take(BUSY, ["alice"]))
     await bench.warm(times=20)
     calls = bench.shares.calls
     assert (await waiting).is_admitted
@@ -70,7 +70,7 @@ async def test_who_begins_to_ask_when_a_share_has_come_asks_no_more(bench: Bench
     await bench.warm(times=6)
     bench.clock.advance(30)
     bench.shares.hold()
-    first = [asyncio.create_task(bench.limits.take(BUSY, ["alice"])) for _ in range(3)]
+    first = [asyncio.ensure_future(bench.limits.take(BUSY, ["alice"])) for _ in range(3)]
     await ticks(3)
     bench.shares.release()
     assert all(outcome.is_admitted for outcome in await asyncio.gather(*first))
@@ -177,7 +177,7 @@ async def test_a_refusal_that_is_over_before_it_is_told_is_told(bench: Bench) ->
     few = LimitSet((limit("few", "1/second"),))
     await bench.take(few)
     bench.shares.hold()
-    waiting = asyncio.create_task(bench.limits.take(few, ["alice"]))
+    waiting = asyncio.ensure_future(bench.limits.take(few, ["alice"]))
     await ticks()
     bench.clock.advance(5)
     bench.shares.release()

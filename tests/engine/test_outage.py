@@ -9,7 +9,7 @@ import pytest
 from gateway_auth.core.decision import Allow, Deny
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.rates import parse_rate
-from gateway_auth.engine import api_key, changes
+from gateway_auth.engine import changes, key_reads
 from gateway_auth.errors import StoreUnavailable
 from tests.fakes import Minted, World, a_key, request, told
 
@@ -152,6 +152,36 @@ async def test_keys_that_cannot_be_read_while_the_log_can_leave_fresh_entries_al
     assert told(await world.decide(request(key=a_key().text))) == "dependency_unavailable"
 
 
+async def test_a_key_that_cannot_be_read_again_goes_on_while_the_log_can_for_as_long_as_in_an_outage() -> None:
+    world, key = await warm_world(max_stale_seconds=60.0, cache_seconds=30.0)
+    world.store.key_failure = StoreUnavailable("half down")
+    for second in range(1, 90):
+        await a_second_later(world)
+        assert told(await world.decide(request(key=key.text))) == "allow", second
+    await a_second_later(world)
+    assert told(await world.decide(request(key=key.text))) == "dependency_unavailable"
+
+
+async def test_a_key_that_cannot_be_read_again_is_waited_for_once() -> None:
+    world, key = await warm_world(cache_seconds=30.0)
+    world.store.key_failure = StoreUnavailable("half down")
+    world.clock.advance(30.0)
+    await world.poll()
+    assert told(await world.decide(request(key=key.text))) == "allow"
+    assert told(world.begin(request(key=key.text))) == "allow"
+
+
+async def test_a_change_of_a_key_that_cannot_be_read_again_holds() -> None:
+    world, key = await warm_world(cache_seconds=30.0)
+    world.store.key_failure = StoreUnavailable("half down")
+    world.clock.advance(30.0)
+    await world.poll()
+    assert told(await world.decide(request(key=key.text))) == "allow"
+    world.store.edit_key(key.id, status="revoked")
+    await world.poll()
+    assert told(await world.decide(request(key=key.text))) == "dependency_unavailable"
+
+
 async def test_a_key_the_store_no_longer_had_is_not_served_in_the_outage_after() -> None:
     """What was read last is that there is no such key, though no row of the log says so (a restored backup)."""
     world, key = await warm_world(cache_seconds=1.0)
@@ -204,7 +234,7 @@ async def test_a_store_that_hangs_makes_no_cached_request_wait_once_that_is_know
 
 
 async def test_a_reading_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_key, "READ_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(key_reads, "READ_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setattr(changes, "READ_TIMEOUT_SECONDS", 0.01)
     world, key = await warm_world()
     other = world.add_key()

@@ -9,7 +9,7 @@ from tests.fakes import FakeClock, a_key, an_app
 
 
 def entry(app_id: str = "app_1") -> CachedKey:
-    return CachedKey(compile_key(a_key(app_id).record, an_app(app_id), {}, {}, 0.0), 1, 100.0)
+    return CachedKey(compile_key(a_key(app_id).record, an_app(app_id), {}, {}, 0.0), 1, 0.0, 100.0, 90.0)
 
 
 def filled() -> PrincipalCache:
@@ -88,3 +88,12 @@ def test_both_parts_are_bounded_by_themselves() -> None:
         cache.put_unknown(b"u%d" % number)
     assert all(cache.recall(b"k%d" % number) for number in range(10))
     assert len(cache) <= 30
+
+
+def test_that_an_id_is_a_keys_outlasts_what_is_known_of_the_key() -> None:
+    cache = filled()
+    cache.forget(ChangeBatch(9, is_complete=False))
+    assert cache.is_of_a_key(b"one")
+    assert not cache.is_of_a_key(b"guess")
+    cache.put_unknown(b"one")
+    assert not cache.is_of_a_key(b"one")

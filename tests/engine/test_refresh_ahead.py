@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from gateway_auth.core.decision import Allow
-from gateway_auth.engine.api_key import REFRESH_PART
+from gateway_auth.core.keys import Grant
+from gateway_auth.engine.api_key import REFRESH_PART, RETRY_SECONDS
 from gateway_auth.errors import StoreUnavailable
 from tests.fakes import Minted, World, request, ticks, told
 
@@ -55,6 +58,19 @@ async def test_however_many_use_it_it_is_read_once() -> None:
     assert is_served(world, key)
 
 
+async def test_a_reading_that_takes_long_is_not_begun_twice() -> None:
+    world = World(cache_seconds=LIFE)
+    key = await warmed(world)
+    world.store.hold(keys=True)
+    await later(world, LATEST)
+    for _ in range(2):
+        assert is_served(world, key)
+        await ticks()
+        await later(world, RETRY_SECONDS)
+    assert world.store.reads == [key.record.id]
+    world.store.release()
+
+
 async def test_a_key_nobody_uses_is_not_read() -> None:
     world = World(cache_seconds=LIFE)
     await warmed(world)
@@ -95,6 +111,54 @@ async def test_a_reading_that_fails_costs_nobody_anything_until_the_key_is_too_o
     world.store.key_failure = None
     await later(world, LIFE)
     assert told(await world.decide(request(key=key.text))) == "allow"
+
+
+async def test_a_reading_that_fails_is_tried_again_before_the_key_is_too_old() -> None:
+    world = World(cache_seconds=LIFE)
+    key = await warmed(world)
+    world.store.key_failure = StoreUnavailable("down")
+    await later(world, LATEST)
+    assert is_served(world, key)
+    await ticks()
+    world.store.key_failure = None
+    await later(world, RETRY_SECONDS)
+    assert is_served(world, key)
+    await ticks()
+    await later(world, LIFE - LATEST)
+    assert is_served(world, key)
+    assert len(world.store.reads) == 2
+
+
+async def test_what_did_not_change_stays_the_same_principal() -> None:
+    """Memos of it, as the one of `request.auth`, would else hold one of each reading."""
+    world = World(cache_seconds=LIFE)
+    key = await warmed(world)
+    first = world.begin(request(key=key.text))
+    world.store.keys[key.id] = replace(key.record, last_used_at=5, last_used_address="192.0.2.1")
+    await later(world, LIFE)
+    second = await world.decide(request(key=key.text))
+    assert isinstance(first, Allow)
+    assert isinstance(second, Allow)
+    assert second.principal is first.principal
+    assert len(world.store.reads) == 1
+
+
+async def test_when_a_grant_ends_the_key_is_read_again_once() -> None:
+    world = World(cache_seconds=LIFE)
+    key = world.add_key(scopes=("a",), grants=(Grant("b", int(world.clock.now()) + 5),))
+    await world.warm(key)
+    world.store.reads.clear()
+    await later(world, 5.0)
+    for _ in range(3):
+        decision = world.begin(request(key=key.text))
+        assert isinstance(decision, Allow)
+        assert decision.principal.scopes == {"a"}
+        await ticks()
+    assert world.store.reads == [key.id]
+    first, second = (world.begin(request(key=key.text)) for _ in range(2))
+    assert isinstance(first, Allow)
+    assert isinstance(second, Allow)
+    assert first.principal is second.principal
 
 
 async def test_a_reading_that_began_before_a_change_does_not_undo_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gateway_auth.adapters.redis.key_cache import SharedKeyCache
 from gateway_auth.adapters.redis.link import Command, Reply
 from gateway_auth.adapters.redis.recent_changes import MAX_SKEW_SECONDS, RecentChanges
@@ -14,7 +16,10 @@ ENCRYPTION_KEY = bytes(range(32))
 
 
 class MemoryRedis:
-    """GETRANGE, SET and nothing else, in a dict that tests look into. `failure` is raised instead."""
+    """GETRANGE, SET and nothing else, in a dict that tests look into.
+
+    `failure` is raised instead; while it `hangs`, commands wait for `hanging`.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[object, bytes] = {}
@@ -22,9 +27,14 @@ class MemoryRedis:
         self.failure: RedisUnavailable | None = None
         self.is_closed = True
         self.commands = 0
+        self.hangs = False
+        self.hanging: list[asyncio.Future[None]] = []
 
     async def run_on(self, key: bytes | None, command: Command) -> Reply:
         self.commands += 1
+        if self.hangs:
+            self.hanging.append(asyncio.get_running_loop().create_future())
+            await self.hanging[-1]
         if self.failure is not None:
             raise self.failure
         match command:

@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from gateway_auth.adapters.redis import key_cache
 from gateway_auth.adapters.redis.connection import RedisConnection
 from gateway_auth.adapters.redis.key_cache import MAX_WRITES, SharedKeyCache
 from gateway_auth.adapters.redis.recent_changes import MAX_SKEW_SECONDS
@@ -195,6 +196,31 @@ async def test_while_the_breaker_is_open_redis_is_not_even_asked(shared: Shared)
     assert (await shared.one.read(key)).key == key.record
     assert shared.one.cache.outcomes == {"left_alone": 1}
     assert shared.redis.commands == 0
+
+
+async def test_while_redis_hangs_the_store_answers_in_time(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_cache, "LOOK_SECONDS", 0.01)
+    key = await shared.key()
+    shared.redis.hangs = True
+    assert (await shared.one.cache.read_key(key.id)).key == key.record
+    assert shared.one.cache.outcomes["unavailable"] == 1
+    # The command was not given up with it: how it ends is how Redis is known to be away.
+    assert not shared.redis.hanging[0].done()
+    shared.redis.hanging[0].set_exception(RedisUnavailable("late", "timeout"))
+    await ticks()
+    await shared.one.cache.close()
+
+
+async def test_commands_that_nobody_waits_for_any_more_are_bounded(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(key_cache, "MAX_LOOKS", 3)
+    shared.redis.hangs = True
+    for _ in range(5):
+        await shared.one.cache.read_key(a_key().id)
+    assert shared.one.cache.outcomes == {"unavailable": 3, "left_alone": 2}
+    await shared.one.cache.close()
 
 
 async def test_an_outage_of_the_store_is_told_as_one(shared: Shared) -> None:

@@ -100,8 +100,7 @@ async def test_few_commands_are_sent_for_many_requests_at_once(client: Redis, pr
 
 async def test_who_was_cancelled_before_it_was_sent_is_not_charged(client: Redis, prefix: str) -> None:
     store = RedisLimitStore(Caller(client), prefix)
-    tasks = [asyncio.create_task(store.take(only("10/minute"), ["a"])) for _ in range(6)]
-    await asyncio.sleep(0)
+    tasks = [asyncio.ensure_future(store.take(only("10/minute"), ["a"])) for _ in range(6)]
     for task in tasks[:3]:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)

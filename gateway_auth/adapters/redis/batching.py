@@ -7,14 +7,11 @@ become, and a question that comes alone goes at once: with all others of its tur
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-
-_Waiting = tuple[Question, "asyncio.Future[Answer | Exception]"]
 
 
 class Batcher(Generic[Question, Answer]):
@@ -36,21 +33,18 @@ class Batcher(Generic[Question, Answer]):
         self._ask = ask
         self._size_of = size_of
         self._max_size = max_size
-        self._waiting: deque[_Waiting[Question, Answer]] = deque()
+        # In order of arrival, each with the future of who asked: a plain future costs less than a coroutine around it.
+        self._waiting: dict[asyncio.Future[Answer], Question] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, question: Question) -> Answer:
+    def put(self, question: Question) -> asyncio.Future[Answer]:
         """The answer. A caller cancelled before its batch was sent has asked nothing; later, the answer is dropped."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer | Exception] = loop.create_future()
-        self._waiting.append((question, future))
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._waiting[future] = question
         if self._task is None or self._task.done():  # an eager task may have ended before it was even assigned
             self._task = loop.create_task(self._run())
-        answer = await future
-        if isinstance(answer, Exception):
-            # One exception for many callers would collect all their tracebacks.
-            raise answer.with_traceback(None)
-        return answer
+        return future
 
     async def close(self) -> None:
         """Give up what is in flight and what waits: its callers are cancelled."""
@@ -60,11 +54,11 @@ class Batcher(Generic[Question, Answer]):
 
     async def _run(self) -> None:
         """Ask until nobody waits."""
-        batch: list[_Waiting[Question, Answer]] = []
+        batch: dict[asyncio.Future[Answer], Question] = {}
         try:
             while batch := self._next():
-                answers = await self._ask([question for question, _ in batch])
-                for (_, future), answer in zip(batch, answers, strict=True):
+                answers = await self._ask(list(batch.values()))
+                for future, answer in zip(batch, answers, strict=True):
                     if not future.done():
                         future.set_result(answer)
         except Exception as error:  # noqa: BLE001 (it is every caller's, who raises it)
@@ -73,27 +67,27 @@ class Batcher(Generic[Question, Answer]):
             self._task = None
             self._settle(batch, None)
 
-    def _next(self) -> list[_Waiting[Question, Answer]]:
+    def _next(self) -> dict[asyncio.Future[Answer], Question]:
         """The next batch, in order of arrival, without those that no longer wait."""
-        batch: list[_Waiting[Question, Answer]] = []
+        waiting = {future: question for future, question in self._waiting.items() if not future.done()}
         room = self._max_size
-        while self._waiting:
-            question, future = self._waiting[0]
-            if not future.done():
-                room -= self._size_of(question)
-                if room < 0 and batch:
-                    break
-                batch.append((question, future))
-            self._waiting.popleft()
-        return batch
+        for count, question in enumerate(waiting.values()):
+            room -= self._size_of(question)
+            if room < 0 and count:
+                pairs = list(waiting.items())
+                self._waiting = dict(pairs[count:])
+                return dict(pairs[:count])
+        self._waiting = {}
+        return waiting
 
-    def _settle(self, batch: list[_Waiting[Question, Answer]], error: Exception | None) -> None:
+    def _settle(self, batch: dict[asyncio.Future[Answer], Question], error: Exception | None) -> None:
         """Answer everybody who still waits: with the error, or by cancelling."""
-        for _, future in (*batch, *self._waiting):
+        for future in (*batch, *self._waiting):
             if future.done():
                 continue
             if error is None:
                 future.cancel()
             else:
-                future.set_result(error)
+                future.set_exception(error)
+                future.exception()  # seen, also where its caller is cancelled in this very turn
         self._waiting.clear()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import Literal, Protocol
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol
 
 from gateway_auth.adapters.redis.link import Command, Reply
 from gateway_auth.adapters.redis.sealed import MAX_SEALED_BYTES, SealedKey, Sealer
@@ -21,6 +22,9 @@ logger = logging.getLogger("gateway_auth.redis")
 
 MAX_WRITES = 64
 """Entries on their way to Redis at the same time; more are not written, and the next reading tries again."""
+MAX_LOOKS = 64
+LOOK_SECONDS = 0.5
+"""How long a reading waits for Redis, however long a command may take: the store has to answer it in time too."""
 TELL_SECONDS = 60.0
 
 Outcome = Literal["hit", "absent", "foreign", "forged", "expired", "unvouched", "unavailable", "left_alone"]
@@ -29,7 +33,7 @@ Outcome = Literal["hit", "absent", "foreign", "forged", "expired", "unvouched", 
 class Redis(Protocol):
     """What is used of RedisConnection."""
 
-    async def run_on(self, key: bytes | None, command: Command) -> Reply: ...
+    def run_on(self, key: bytes | None, command: Command) -> Coroutine[Any, Any, Reply]: ...
     def is_available(self, key: bytes | None = None) -> bool: ...
 
 
@@ -67,12 +71,13 @@ class SharedKeyCache:
         self._prefix = key_prefix
         self._milliseconds = int(seconds * 1000)
         self._writes: set[asyncio.Task[None]] = set()
+        self._looks: set[asyncio.Task[Reply]] = set()
         self._told_at = float("-inf")
 
     async def read_key(self, key_id: str) -> KeyReading:
         """The key as of the log's revision, from Redis or the store."""
         name = self._name(key_id)
-        if not self._redis.is_available(name):
+        if not self._redis.is_available(name) or len(self._looks) >= MAX_LOOKS:
             self.outcomes["left_alone"] += 1
         else:
             reading = await self._recall(name, key_id)
@@ -84,16 +89,22 @@ class SharedKeyCache:
         return reading
 
     async def close(self) -> None:
-        """Give up what is being written."""
-        for task in self._writes:
+        """Give up what is under way."""
+        tasks = (*self._looks, *self._writes)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._writes, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _recall(self, name: bytes, key_id: str) -> KeyReading | None:
+        # Not GET: whoever can write there could make every worker read half a gigabyte.
+        look = asyncio.create_task(self._redis.run_on(name, ("GETRANGE", name, 0, MAX_SEALED_BYTES)))
+        self._looks.add(look)
+        look.add_done_callback(self._looked)
         try:
-            # Not GET: whoever can write there could make every worker read half a gigabyte.
-            found = await self._redis.run_on(name, ("GETRANGE", name, 0, MAX_SEALED_BYTES))
-        except RedisUnavailable:
+            # Who waits no longer leaves the command to its own end, which tells whether Redis answers at all.
+            async with asyncio.timeout(LOOK_SECONDS):
+                found = await asyncio.shield(look)
+        except (RedisUnavailable, TimeoutError):
             self.outcomes["unavailable"] += 1
             return None
         outcome, reading = self._weigh(found, key_id)
@@ -101,6 +112,11 @@ class SharedKeyCache:
         if outcome == "forged":
             self._alarm(key_id)
         return reading
+
+    def _looked(self, look: asyncio.Task[Reply]) -> None:
+        self._looks.discard(look)
+        if not look.cancelled():
+            look.exception()  # seen, also where nobody waits for it any more
 
     def _weigh(self, found: Reply, key_id: str) -> tuple[Outcome, KeyReading | None]:
         if not isinstance(found, bytes) or len(found) > MAX_SEALED_BYTES:

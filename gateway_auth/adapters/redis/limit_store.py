@@ -5,10 +5,10 @@ The counting itself is done by `windows.lua` and `limits.lua`. Connections, time
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import Annotated, Any
+from collections.abc import Awaitable, Sequence
+from typing import Annotated
 
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Meta, ValidationError, convert
 from msgspec.msgpack import Encoder
 
 from gateway_auth.adapters.redis.batching import Batcher
@@ -30,13 +30,8 @@ _Entry = tuple[Annotated[int, Meta(ge=0)], ...]
 
 Terms = tuple[int, int, int, int, int]
 """A limit as the script wants it: kind, count, period in seconds, burst, cost."""
-
-
-class Check(Struct, frozen=True, gc=False):
-    """One request's limits and the keys of their windows, in the same order."""
-
-    limits: LimitSet
-    keys: list[bytes]
+Check = tuple[LimitSet, list[bytes]]
+"""One request's limits and the keys of their windows, in the same order."""
 
 
 class RedisLimitStore:
@@ -61,11 +56,11 @@ class RedisLimitStore:
     def take_now(self, _limits: LimitSet, _partitions: Sequence[str | int]) -> None:
         """Never known without waiting."""
 
-    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Coroutine[Any, Any, LimitOutcome]:
+    def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Awaitable[LimitOutcome]:
         """All limits or none, together with whoever else waits."""
         families, names = self._families[limits], self._names
         keys = [names[window] for window in zip(families, partitions, strict=True)]
-        return self._batcher.put(Check(limits, keys))
+        return self._batcher.put((limits, keys))
 
     def _name(self, window: tuple[str, str | int]) -> bytes:
         return self._head + window_name(*window)
@@ -84,21 +79,22 @@ class RedisLimitStore:
         keys: dict[bytes, int] = {}
         sets: dict[LimitSet, int] = {}
         asked = []
-        for check in checks:
-            one = [sets.setdefault(check.limits, len(sets) + 1)]
-            one += [keys.setdefault(key, len(keys) + 1) for key in check.keys]
+        for limits, windows in checks:
+            one = [sets.setdefault(limits, len(sets) + 1)]
+            for key in windows:
+                one.append(keys.setdefault(key, len(keys) + 1))  # noqa: PERF401 (a comprehension is a call of its own)
             asked.append(one)
         message = self._encoder.encode(([self._terms[limits] for limits in sets], asked))
         reply = await self._redis.call(self._script, list(keys), (b"", message))
         try:
             entries = convert(reply, list[_Entry])
-            return [_outcome(check.limits, entry) for check, entry in zip(checks, entries, strict=True)]
+            return [_outcome(limits, entry) for (limits, _), entry in zip(checks, entries, strict=True)]
         except (ValidationError, ValueError) as error:
             raise RedisUnavailable(f"Redis answered a script with something else: {error}", "garbage") from error
 
 
 def _size_of(check: Check) -> int:
-    return len(check.keys)
+    return len(check[1])
 
 
 def _families_of(limits: LimitSet) -> list[str]:
