@@ -20,8 +20,8 @@ from benchmarks.hot_path import HotPath, hot_path
 from benchmarks.mounted import send_nowhere
 
 FOLDER = Path(__file__).parent / "budgets"
-REQUESTS = 40
-WARMING = 60
+REQUESTS = 20
+WARMING = 40
 TOLERANCE = 0.10
 """How much more than its budget a request may execute."""
 
@@ -38,7 +38,7 @@ class Count(msgspec.Struct, frozen=True):
     heavy: dict[str, int]
 
 
-def file_for(version: Sequence[int] = sys.version_info) -> Path:
+def file_for(version: tuple[int, ...] = sys.version_info[:2]) -> Path:
     """Where the budget of a Python is kept: its compiler decides how many instructions there are."""
     return FOLDER / f"{version[0]}.{version[1]}.json"
 

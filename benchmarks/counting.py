@@ -38,6 +38,8 @@ class Instructions:
 
     def __enter__(self) -> Self:
         self._before = sys.gettrace()
+        # Python 3.12 looks when a tracer is set whether any frame has asked for its instructions.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._enter)
         return self
 
@@ -101,9 +103,12 @@ class Memory:
         self.peak_bytes = 0
         self._held = 0
         self._was_tracing = False
+        self._tracer: Any = None
 
     def __enter__(self) -> Self:
         self._was_tracing = tracemalloc.is_tracing()
+        self._tracer = sys.gettrace()
+        sys.settrace(None)  # one that measures coverage remembers where it was
         gc.disable()
         if not self._was_tracing:
             tracemalloc.start()
@@ -114,5 +119,6 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self.peak_bytes = tracemalloc.get_traced_memory()[1] - self._held
         gc.enable()
+        sys.settrace(self._tracer)
         if not self._was_tracing:
             tracemalloc.stop()

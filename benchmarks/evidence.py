@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from statistics import median
 
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 EXACT_UP_TO = 20
 """Rounds in a series up to which the chance is counted out; beyond it, or with ties, it is near a normal one."""
 

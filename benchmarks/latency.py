@@ -11,16 +11,13 @@ from msgspec.structs import replace
 from benchmarks.asking import prepare
 from benchmarks.beside import serving_all
 from benchmarks.figure import Figure, Sizes, summarize
-from benchmarks.latency_systems import PERCENTILES, TITLES
+from benchmarks.latency_systems import PERCENTILES, RATE, TITLES
 from benchmarks.pace import Pace, offer_steadily
 from benchmarks.proxy import QUIET_MS
 from benchmarks.redis_server import running_redis
 from benchmarks.servers import cores
 from benchmarks.systems import BARE, SYSTEMS
 from benchmarks.world import PATH, REFERRER
-
-RATE = 400.0
-"""Requests per second: less than the slowest can do, so that no queue grows."""
 
 
 def run(sizes: Sizes) -> list[Figure]:

@@ -15,13 +15,13 @@ from matplotlib.figure import Figure as Canvas
 
 from benchmarks.axes import AXES, Axis
 from benchmarks.goals import STEP_TITLES
-from benchmarks.latency_systems import PERCENTILES, TITLES
+from benchmarks.latency_systems import PERCENTILES, RATE, TITLES
 from benchmarks.results import Kept, Results, read
 from benchmarks.systems import BARE, GROUPS, SYSTEMS
 
 OURS, THEIRS, PLAIN, INK, FAINT = "#1f5fbf", "#b0b7c1", "#4d5663", "#1c2128", "#d8dce2"
 LINES = ("#4d5663", "#1f5fbf", "#5b9bd5", "#0b3d91", "#d9822b", "#8c6bb1")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "text.color": INK,
     "axes.labelcolor": INK, "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK, "grid.color": FAINT,
     "axes.grid": True, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "font.size": 10,
@@ -89,7 +89,7 @@ def _latency(found: Found) -> Iterator[Canvas]:
     names = [name for name in TITLES if f"latency.{name}.p50" in found]
     if not names:
         return
-    canvas = Canvas(figsize=(9, 4.4))
+    canvas = Canvas(figsize=(11, 4.4))
     axes: Any = canvas.subplots()
     for name, colour in zip(names, LINES, strict=False):
         values = [found[f"latency.{name}.p{at:g}"].value for at in PERCENTILES]
@@ -99,9 +99,9 @@ def _latency(found: Found) -> Iterator[Canvas]:
             linestyle="-" if is_ours or name in BARE else "--", label=TITLES[name],
         )  # fmt: skip
     axes.set_xticks(range(len(PERCENTILES)), ["median", *(f"{at:g} %" for at in PERCENTILES[1:])])
-    axes.set(yscale="log", ylabel="milliseconds", xlabel="of all answers", title="Latency at 400 requests per second")
+    axes.set(yscale="log", ylabel="milliseconds", xlabel="of all answers", title=f"Latency at {RATE:g} requests per second")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     yield canvas
 
 
@@ -143,9 +143,8 @@ def _growth(found: Found) -> Iterator[Canvas]:
 
 def _small(place: Any, name: str, axis: Axis, found: Found) -> None:
     highest = 0.0
-    for (line, title), colour in zip(
-        axis.lines.items(), (PLAIN, OURS) if len(axis.lines) == 2 else (OURS,), strict=True
-    ):
+    colours = (PLAIN, OURS) if len(axis.lines) == 2 else (OURS,)
+    for (line, title), colour in zip(axis.lines.items(), colours, strict=True):
         points = [at for at in axis.at if f"growth.{name}.{at}.{line}" in found]
         values = [found[f"growth.{name}.{at}.{line}"].value for at in points]
         positions = [axis.at.index(at) for at in points]

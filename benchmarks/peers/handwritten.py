@@ -17,6 +17,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from benchmarks.peers.limiters import PER_ADDRESS, PER_KEY, Endpoint
 
@@ -26,7 +27,7 @@ NEEDED = {"orders:read", "orders:export"}
 class KeyMiddleware(BaseHTTPMiddleware):
     """A key, its scopes, and two limits."""
 
-    def __init__(self, app: Starlette, url: str) -> None:
+    def __init__(self, app: ASGIApp, url: str) -> None:
         super().__init__(app)
         self._redis: Redis = Redis.from_url(url)
         self._limiter = SlidingWindowCounterRateLimiter(RedisStorage(f"async+{url}", implementation="redispy"))
