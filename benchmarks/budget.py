@@ -71,8 +71,10 @@ async def _count(path: HotPath, kind: str) -> Count:
     for request in path.prepare(kind, WARMING):
         await request(send_nowhere)
     await path.check(kind)
-    prepared = path.prepare(kind, REQUESTS)
+    first, *prepared = path.prepare(kind, REQUESTS + 1)
     with Instructions() as instructions:
+        await first(send_nowhere)
+        instructions.forget()
         for request in prepared:
             await request(send_nowhere)
     prepared = path.prepare(kind, REQUESTS)

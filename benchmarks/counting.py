@@ -36,6 +36,10 @@ class Instructions:
         """Over all steps."""
         return self.by_step.total()
 
+    def forget(self) -> None:
+        """Count from here, after everything has run once: Python 3.13 tells of a function from its second call on."""
+        self.by_step.clear()
+
     def __enter__(self) -> Self:
         self._before = sys.gettrace()
         # Python 3.12 looks when a tracer is set whether any frame has asked for its instructions.
@@ -49,7 +53,7 @@ class Instructions:
 
     def _enter(self, frame: FrameType, event: str, _: object) -> Tracer | None:
         """A frame begins, or a coroutine or generator goes on in one."""
-        if frame.f_code is Instructions.__exit__.__code__:
+        if frame.f_code in (Instructions.__exit__.__code__, Instructions.forget.__code__):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         tracer = self._of_frame.get(frame)

@@ -154,8 +154,10 @@ async def count_steps() -> dict[str, float]:
     async with hot_path() as path:
         for request in path.prepare("key", requests):
             await request(send_nowhere)
-        prepared = path.prepare("key", requests)
+        first, *prepared = path.prepare("key", requests + 1)
         with Instructions(dict(_codes())) as counted:
+            await first(send_nowhere)
+            counted.forget()
             for request in prepared:
                 await request(send_nowhere)
     return {step: counted.by_step[step or ""] / requests for step in STEPS} | {REST: counted.by_step[""] / requests}

@@ -124,7 +124,11 @@ def test_instructions_belong_to_the_innermost_step() -> None:
 
     with Instructions({outer.__code__: "outer", inner.__code__: "inner"}) as counted:
         outer()
+        counted.forget()
+        outer()
     with Instructions({inner.__code__: "inner"}) as alone:
+        inner()
+        alone.forget()
         inner()
     assert counted.by_step["inner"] == alone.by_step["inner"]
     assert counted.by_step["outer"] > 0
