@@ -99,7 +99,9 @@ def _latency(found: Found) -> Iterator[Canvas]:
             linestyle="-" if is_ours or name in BARE else "--", label=TITLES[name],
         )  # fmt: skip
     axes.set_xticks(range(len(PERCENTILES)), ["median", *(f"{at:g} %" for at in PERCENTILES[1:])])
-    axes.set(yscale="log", ylabel="milliseconds", xlabel="of all answers", title=f"Latency at {RATE:g} requests per second")
+    axes.set(
+        yscale="log", ylabel="milliseconds", xlabel="of all answers", title=f"Latency at {RATE:g} requests per second"
+    )
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     yield canvas

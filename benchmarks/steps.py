@@ -44,7 +44,8 @@ STEPS: dict[str, tuple[str, ...]] = {
 REST = "pass"
 BATCH = 25
 """Requests whose time is taken together: so short a while that on a busy machine most are not interrupted."""
-CALIBRATIONS = 20_000
+CALIBRATIONS = 200
+"""Empty calls that are timed together, as few as may be for the same reason."""
 
 
 class Ledger:
@@ -53,7 +54,8 @@ class Ledger:
     `spent` still holds what the doors cost: `settled` does not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = perf_counter_ns) -> None:
+        self._clock = clock
         self.spent: Counter[str] = Counter()
         self.entered: Counter[str] = Counter()
         self.entered_from: Counter[str] = Counter()
@@ -62,28 +64,30 @@ class Ledger:
 
     def start(self) -> None:
         """Begin with the rest."""
-        self._step, self._since = REST, perf_counter_ns()
+        self._step, self._since = REST, self._clock()
 
     def stop(self) -> None:
         """End in the rest."""
-        self.spent[REST] += perf_counter_ns() - self._since
+        self.spent[REST] += self._clock() - self._since
 
     def door(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, noting the time when it is entered and left."""
 
+        clock = self._clock
+
         def timed(*given: Any, **named: Any) -> Any:
-            now = perf_counter_ns()
+            now = clock()
             outer = self._step
             self.spent[outer] += now - self._since
             self.entered[step] += 1
             self.entered_from[outer] += 1
-            self._step, self._since = step, perf_counter_ns()
+            self._step, self._since = step, clock()
             try:
                 return function(*given, **named)
             finally:
-                now = perf_counter_ns()
+                now = clock()
                 self.spent[step] += now - self._since
-                self._step, self._since = outer, perf_counter_ns()
+                self._step, self._since = outer, clock()
 
         return timed
 
@@ -200,39 +204,28 @@ def _cost_of_a_door() -> tuple[float, float]:
     def nothing(one: object, two: object) -> None:
         return None
 
-    pairs = []
-    for _ in range(9):
-        started = perf_counter_ns()
-        for _ in range(CALIBRATIONS):
-            nothing(1, 2)
-        plain = (perf_counter_ns() - started) / CALIBRATIONS
-        ledger = Ledger()
-        door = ledger.door("behind", nothing)
+    ledger = Ledger()
+    door = ledger.door("behind", nothing)
+    inside, before, calls, loops = [], [], [], []
+    for _ in range(301):
         ledger.start()
         for _ in range(CALIBRATIONS):
             door(1, 2)
         ledger.stop()
-        inside, before = ledger.spent["behind"] / CALIBRATIONS, ledger.spent[REST] / CALIBRATIONS
-        # The call itself is paid in both: the step behind has it, the loop before keeps its own.
-        call = _cost_of_a_call()
-        pairs.append((inside - call, before - (plain - call)))
-    return median(each[0] for each in pairs), median(each[1] for each in pairs)
-
-
-def _cost_of_a_call() -> float:
-    """Nanoseconds of calling what does nothing, without the loop around it."""
-
-    def nothing(one: object, two: object) -> None:
-        return None
-
-    started = perf_counter_ns()
-    for _ in range(CALIBRATIONS):
-        nothing(1, 2)
-    called = perf_counter_ns() - started
-    started = perf_counter_ns()
-    for _ in range(CALIBRATIONS):
-        pass
-    return (called - (perf_counter_ns() - started)) / CALIBRATIONS
+        passage = ledger.take()
+        inside.append(passage.spent["behind"])
+        before.append(passage.spent[REST])
+        started = perf_counter_ns()
+        for _ in range(CALIBRATIONS):
+            nothing(1, 2)
+        calls.append(perf_counter_ns() - started)
+        started = perf_counter_ns()
+        for _ in range(CALIBRATIONS):
+            pass
+        loops.append(perf_counter_ns() - started)
+    # The call itself stays with the step behind, where it is paid for without doors too; the loop is nobody's.
+    call = (median(calls) - median(loops)) / CALIBRATIONS
+    return median(inside) / CALIBRATIONS - call, (median(before) - median(loops)) / CALIBRATIONS
 
 
 async def _bare(requests: int) -> float:

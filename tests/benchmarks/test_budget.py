@@ -102,7 +102,7 @@ def test_a_gain_is_told_so_that_it_can_be_kept() -> None:
 
 
 def test_a_python_without_a_budget_is_told_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(LookupError, match="`make budget` on it writes 3.99.json"):
+    with pytest.raises(LookupError, match=r"`make budget` on it writes 3\.99\.json"):
         budget.stored(tmp_path / "3.99.json")
 
 

@@ -67,7 +67,7 @@ def test_the_interval_of_the_ratio_is_around_it_and_narrow_where_rounds_agree() 
         (results(value=1465, unit="instructions"), results(value=1465, unit="instructions"), "unchanged"),
     ],
     ids=[
-        "15 % more", "the same", "certain but small", "noise", "too few rounds", "in doubt", "a difference near nothing",
+        "15 % more", "the same", "certain but small", "noise", "too few rounds", "in doubt", "nearly nothing",
         "one instruction", "counted alike",
     ],
 )  # fmt: skip
