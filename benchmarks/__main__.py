@@ -88,13 +88,13 @@ def _report(options: argparse.Namespace, figures: Sequence[Figure], here: machin
     print(report, end="")
     if options.markdown:
         options.markdown.write_text(report, "utf-8")
-    for document in options.write_docs:
-        write_into(document, blocks(figures, here))
     if options.plots:
         from benchmarks import plots
 
         for file in plots.draw(kept, options.plots):
             print(f"drawn: {file}", file=sys.stderr)
+    for document in options.write_docs:
+        write_into(document, blocks(figures, here), options.plots)
     if options.baseline and options.baseline.exists():
         print(f"\nSince {options.baseline}:")
         for line in compare.render(results.read(options.baseline), kept):

@@ -26,8 +26,7 @@ STYLE: dict[Any, Any] = {
     "axes.labelcolor": INK, "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK, "grid.color": FAINT,
     "axes.grid": True, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "font.size": 10,
     "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left", "legend.frameon": False,
-    # The same run gives the same bytes, and text stays text.
-    "svg.hashsalt": "gateway-auth", "svg.fonttype": "none", "font.family": ["DejaVu Sans", "sans-serif"],
+    "svg.hashsalt": "gateway-auth",  # the same run gives the same bytes
 }  # fmt: skip
 DOTS_PER_INCH = 144
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,14 @@ from benchmarks.machine import Machine
 
 TABLES_OF_THEIR_OWN = ("beside", "growth", "latency", "steps")
 """Scenarios whose figures are not one below the other in one list."""
+
+PICTURES = {
+    "beside": ("kept", "Share of the bare app’s requests per second that each system keeps"),
+    "latency": ("latency", "Latency by percentile at a steady rate"),
+    "steps": ("steps", "Cost of each step of a request"),
+    "growth": ("growth", "CPU time per request along each axis"),
+}
+"""The picture of a part, and what it shows."""
 
 
 def blocks(figures: Sequence[Figure], machine: Machine) -> dict[str, str]:
@@ -37,8 +46,8 @@ def render(figures: Sequence[Figure], machine: Machine) -> str:
     return heading + "\n".join(part.removeprefix(heading) for name, part in parts.items() if name != "goals")
 
 
-def write_into(document: Path, parts: Mapping[str, str]) -> None:
-    """Put each part between its markers, where the document has them.
+def write_into(document: Path, parts: Mapping[str, str], pictures: Path | None = None) -> None:
+    """Put each part between its markers, where the document has them, under its picture where there are any.
 
     Raises ValueError for a document without any markers, or with one twice; then nothing is written.
     """
@@ -51,7 +60,8 @@ def write_into(document: Path, parts: Mapping[str, str]) -> None:
         block = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         if len(block.findall(text)) != 1 or text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"{document} does not have {begin} and {end} once each")
-        text = block.sub(lambda _, part=part, begin=begin, end=end: f"{begin}\n{part}{end}", text)  # type: ignore[misc]
+        whole = f"{begin}\n{_picture(name, document, pictures)}{part}{end}"
+        text = block.sub(lambda _, whole=whole: whole, text)  # type: ignore[misc]
         has_any = True
     if not has_any:
         raise ValueError(f"{document} has no markers for any of {', '.join(parts)}")
@@ -61,6 +71,14 @@ def write_into(document: Path, parts: Mapping[str, str]) -> None:
 def marks(name: str) -> tuple[str, str]:
     """What a part stands between."""
     return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
+def _picture(name: str, document: Path, folder: Path | None) -> str:
+    if folder is None or name not in PICTURES:
+        return ""
+    file, says = PICTURES[name]
+    place = os.path.relpath(folder / f"{file}.svg", document.parent)
+    return f"![{says}]({place})\n\n"
 
 
 def summary(figures: Sequence[Figure]) -> str:

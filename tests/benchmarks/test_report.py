@@ -59,6 +59,15 @@ def test_a_document_without_its_markers_stays_as_it_is(tmp_path: Path, text: str
     assert page.read_text("utf-8") == text
 
 
+def test_a_part_stands_under_its_picture_as_seen_from_the_document(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text(f"{STEPS_BEGIN}{STEPS_END}", "utf-8")
+    write_into(page, {"steps": "table\n"}, tmp_path / "docs" / "pictures")
+    picture = "![Cost of each step of a request](pictures/steps.svg)"
+    assert page.read_text("utf-8") == f"{STEPS_BEGIN}\n{picture}\n\ntable\n{STEPS_END}"
+
+
 def test_a_document_without_any_markers_is_a_mistake(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("no markers", "utf-8")
