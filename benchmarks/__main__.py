@@ -66,16 +66,14 @@ def main(arguments: Sequence[str]) -> int:
     # A killed run ends what it started, too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     size = "quick" if options.quick else "full" if options.full else "bench"
-    here, (all_ticks, stolen) = machine.look(generator(), size), machine.ticks()
+    here, before = machine.look(generator(), size), machine.Usage.now()
     figures: list[Figure] = []
     for name in options.only:
         started = time.monotonic()
         print(f"{name} …", end=" ", file=sys.stderr, flush=True)
         figures += SCENARIOS[name]({"quick": QUICK, "full": FULL, "bench": BENCH}[size])
         print(f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    now_ticks, now_stolen = machine.ticks()
-    here = replace(here, stolen=round((now_stolen - stolen) / max(1, now_ticks - all_ticks), 4))
-    _report(options, figures, here)
+    _report(options, figures, replace(here, used_by_others=machine.Usage.now().by_others_since(before)))
     return 0
 
 
@@ -97,7 +95,7 @@ def _report(options: argparse.Namespace, figures: Sequence[Figure], here: machin
         write_into(document, blocks(figures, here), options.plots)
     if options.baseline and options.baseline.exists():
         print(f"\nSince {options.baseline}:")
-        for line in compare.render(results.read(options.baseline), kept):
+        for line in compare.render([results.read(options.baseline)], kept):
             print(line)
 
 

@@ -15,11 +15,12 @@ from msgspec import Struct
 from benchmarks.servers import ROOT
 
 PROGRAMS = ("gateway-auth", "granian", "limits", "pyjwt", "redis", "slowapi", "starlette", "throttled-py", "uvicorn")
+BUSY = 0.1
 APART = Path(__file__).parent / "peers" / "apart.txt"
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """Facts of one run. `load_average` is that of a minute before it began; `stolen` the share of time a host took."""
+    """Facts of one run. `used_by_others` is the share of all processors' time that went to what is not this run's."""
 
     cores: int
     processor: str
@@ -30,9 +31,13 @@ class Machine(Struct, frozen=True, kw_only=True):
     date: str
     size: str
     commit: str
-    load_average: float
-    stolen: float = 0.0
+    used_by_others: float = 0.0
     versions: dict[str, str]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether others had so much of it that times say little."""
+        return self.used_by_others > BUSY
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -46,8 +51,8 @@ class Machine(Struct, frozen=True, kw_only=True):
         ]  # fmt: skip
         if self.size != "bench":
             facts.append(f"{self.size} run")
-        if self.load_average > 0.5:
-            facts.append(f"busy otherwise (load {self.load_average:.1f} before it began)")
+        if self.is_busy:
+            facts.append(f"a busy machine ({self.used_by_others:.0%} of it was used by others)")
         return ", ".join(facts) + "."
 
 
@@ -63,18 +68,33 @@ def look(generator: str, size: str) -> Machine:
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         size=size,
         commit=_commit(),
-        load_average=os.getloadavg()[0],
         versions={name: version(name) for name in PROGRAMS} | dict(_apart()),
     )
 
 
-def ticks() -> tuple[int, int]:
-    """(all, stolen) of the machine's processors since it started; zeros where nobody tells."""
-    try:
-        fields = Path("/proc/stat").read_text("ascii").partition("\n")[0].split()[1:]
-    except OSError:
-        return 0, 0
-    return sum(map(int, fields)), int(fields[7]) if len(fields) > 7 else 0
+class Usage(Struct, frozen=True):
+    """Seconds of all processors until now: all there were, those somebody used, and those this run used itself."""
+
+    all: float
+    used: float
+    ours: float
+
+    @classmethod
+    def now(cls) -> Usage:
+        """Zeros where nobody tells. What this run has started counts as its own once it has ended."""
+        times = os.times()
+        ours = times.user + times.system + times.children_user + times.children_system
+        try:
+            told = Path("/proc/stat").read_text("ascii").partition("\n")[0].split()[1:9]
+        except OSError:
+            return cls(0.0, 0.0, ours)
+        seconds = [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in told]
+        return cls(sum(seconds), sum(seconds) - sum(seconds[3:5]), ours)  # without idle and iowait; with stolen time
+
+    def by_others_since(self, before: Usage) -> float:
+        """The share that others had since then."""
+        others = (self.used - before.used) - (self.ours - before.ours)
+        return round(max(0.0, others / (self.all - before.all)), 3) if self.all > before.all else 0.0
 
 
 def _apart() -> list[tuple[str, str]]:

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from benchmarks import __main__ as command
 from benchmarks.compare import Word, compare, render
 from benchmarks.evidence import chance_of_no_difference, interval_of_ratio
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, Usage
 from benchmarks.results import Kept, Results, read, write
 
 HERE = Machine(
     cores=2, processor="p", python="CPython 3.11.7", system="Linux", kernel="6", generator="own", date="2026-01-01",
-    size="bench", commit="abc", load_average=0.0, versions={},
+    size="bench", commit="abc", versions={},
 )  # fmt: skip
 
 
@@ -72,7 +72,29 @@ def test_the_interval_of_the_ratio_is_around_it_and_narrow_where_rounds_agree() 
     ],
 )  # fmt: skip
 def test_a_change_is_told_from_noise(before: Results, after: Results, word: Word) -> None:
-    assert [each.word for each in compare(before, after)] == [word]
+    assert [each.word for each in compare([before], after)] == [word]
+
+
+def test_on_a_busy_machine_times_decide_nothing_and_counts_do() -> None:
+    busy = replace(HERE, used_by_others=0.4)
+    timed = (results(10.0, 10.1, 10.2, 9.9), results(20.0, 20.1, 20.2, 20.3))
+    assert [each.word for each in compare([replace(timed[0], machine=busy)], timed[1])] == ["undecided"]
+    counted = (results(value=1465, unit="instructions"), results(value=1500, unit="instructions"))
+    assert [each.word for each in compare([replace(counted[0], machine=busy)], counted[1])] == ["changed"]
+
+
+def test_what_lies_within_several_runs_of_one_thing_has_not_changed() -> None:
+    before = [results(10.0, 10.1, 10.2, 9.9, 9.8), results(11.0, 11.1, 11.2, 10.9, 10.8)]
+    after = results(11.0, 11.12, 11.22, 10.92, 10.82)
+    assert [each.word for each in compare(before[:1], after)] == ["changed"]
+    assert [each.word for each in compare(before, after)] == ["unchanged"]
+    assert [each.word for each in compare(before, results(12.0, 12.1, 12.2, 11.9, 11.8))] == ["changed"]
+
+
+def test_what_others_used_of_a_machine_is_what_this_run_did_not() -> None:
+    before, now = Usage(all=100.0, used=50.0, ours=10.0), Usage(all=120.0, used=65.0, ours=20.0)
+    assert now.by_others_since(before) == 0.25
+    assert before.by_others_since(before) == 0.0
 
 
 def test_of_runs_of_one_thing_hardly_any_figure_is_called_changed() -> None:
@@ -80,7 +102,7 @@ def test_of_runs_of_one_thing_hardly_any_figure_is_called_changed() -> None:
     called = 0
     for _ in range(60):
         before, after = (results(*(chance.lognormvariate(0, 0.15) for _ in range(7))) for _ in range(2))
-        called += compare(before, after)[0].word == "changed"
+        called += compare([before], after)[0].word == "changed"
     assert called <= 3
 
 
@@ -88,9 +110,9 @@ def test_on_another_machine_only_what_is_relative_is_compared() -> None:
     elsewhere = replace(HERE, processor="another")
     share = replace(results(1.0, 2.0, 3.0, 4.0).figures[0], name="http.uvicorn.share", unit="%")
     before = Results(HERE, [*results(1.0, 2.0, 3.0, 4.0).figures, share])
-    compared = compare(before, replace(before, machine=elsewhere))
+    compared = compare([before], replace(before, machine=elsewhere))
     assert [each.name for each in compared] == ["http.uvicorn.share"]
-    assert next(render(before, replace(before, machine=elsewhere))).startswith("Another machine")
+    assert next(render([before], replace(before, machine=elsewhere))).startswith("Another machine")
 
 
 def test_the_command_compares_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
