@@ -8,6 +8,11 @@ ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+PLOTS := $(VENV)/.plots
+PEERS := .venv-peers/.installed
+WITH_PEERS = BENCHMARK_PEERS_PYTHON=$$(test -f $(PEERS) && echo $(CURDIR)/.venv-peers/bin/python)
+BENCH_ARGS := --json build/bench/figures.json --plots docs/performance --baseline benchmarks/baseline.json \
+	--write-docs README.md --write-docs docs/performance.md
 SOURCES := $(wildcard gateway_auth tests benchmarks scripts examples)
 # One file stays on one worker, so that servers started for a module start once.
 PYTEST := $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -15,10 +20,10 @@ PYTEST := $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run install check test test-fast bench docs lock clean
+.PHONY: help run install check test test-fast bench bench-full bench-baseline budget docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: install ## start the demo gateway with a sample API behind it
 	$(VENV)/bin/gateway-auth demo $(ARGS)
@@ -47,8 +52,27 @@ test: install ## run every test, with coverage
 test-fast: install ## run the tests that take no real server and no load
 	$(PYTEST) -m "not slow" $(ARGS)
 
-bench: install ## measure
-	$(PY) -m benchmarks $(ARGS)
+bench: install $(PLOTS) $(PEERS) ## measure beside what would be used instead, 10 minutes; writes the tables and pictures
+	$(WITH_PEERS) $(PY) -m benchmarks $(if $(ARGS),$(ARGS),$(BENCH_ARGS))
+
+bench-full: install $(PLOTS) $(PEERS) ## the same in more and longer rounds, into build/bench alone
+	$(WITH_PEERS) $(PY) -m benchmarks --full --json build/bench/full.json --plots build/bench $(ARGS)
+
+bench-baseline: ## make the last `make bench` what later ones are compared with
+	cp build/bench/figures.json benchmarks/baseline.json
+
+budget: install ## record how many instructions a request executes, as what it may
+	$(PY) -m benchmarks.budget --record
+
+$(PLOTS): benchmarks/requirements.lock $(STAMP)
+	$(PY) -m pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement benchmarks/requirements.lock
+	@touch $@
+
+# Without them a measurement goes on, and says who is missing.
+$(PEERS): benchmarks/peers/apart.txt
+	@$(PYTHON) -m venv --clear $(@D) && \
+		$(@D)/bin/python -m pip install --quiet --only-binary :all: --requirement $< && touch $@ || \
+		echo "the peers of benchmarks/peers/apart.txt could not be installed" >&2
 
 docs: install ## write the generated pages
 	@if [ -f scripts/docs.py ]; then $(PY) scripts/docs.py; fi
@@ -57,10 +81,13 @@ docs: install ## write the generated pages
 lock: install ## resolve dependencies anew into requirements.lock (on Python 3.11)
 	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo "make lock needs a .venv on Python 3.11: make clean lock PYTHON=python3.11" >&2; exit 1; }
-	$(PY) -m piptools compile --quiet --upgrade --all-extras --all-build-deps --generate-hashes --allow-unsafe \
+	$(PY) -m piptools compile --quiet --upgrade --extra dev --all-build-deps --generate-hashes --allow-unsafe \
 		--strip-extras --no-header --no-config --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--output-file requirements.lock pyproject.toml
+	$(PY) -m piptools compile --quiet --upgrade --extra bench --generate-hashes --constraint requirements.lock \
+		--strip-extras --no-header --no-config --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-annotate --output-file benchmarks/requirements.lock pyproject.toml
 
 clean: ## remove everything these targets make, .venv included
-	rm -rf $(VENV) tests/provider/node_modules build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-peers tests/provider/node_modules build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

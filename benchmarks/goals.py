@@ -6,6 +6,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from benchmarks.axes import AXES
+from benchmarks.latency_systems import PERCENTILES, TITLES
+from benchmarks.systems import BARE, SYSTEMS, figures_of
+
 
 class Goal(Struct, frozen=True):
     """What a figure is, its unit, and its limit; without one it is told for information."""
@@ -22,6 +26,48 @@ class Goal(Struct, frozen=True):
         return value <= self.limit if self.kind == "at most" else value >= self.limit
 
 
+STEP_TITLES = {
+    "scope": "Scope to facts: one pass over the headers, path, address",
+    "route": "Route",
+    "extract": "The credential among the headers",
+    "cache": "The key in memory, and that it is this one",
+    "decide": "Networks, state and end, referrer, scopes, roles",
+    "limits": "Two limits",
+    "child": "The scope for the app behind",
+    "outcome": "RateLimit headers",
+    "respond": "The answer, and that it was used",
+    "pass": "Between the steps: request id, the middleware itself",
+    "all": "All of it",
+}
+"""What a request goes through, in this order (`steps`)."""
+
+_PARTS = {
+    "kept": ("requests/s kept", "%"),
+    "cpu_kept": ("kept, reckoned from server CPU time per request", "%"),
+    "rate": ("requests per second", "requests/s"),
+    "cpu": ("server CPU per request", "µs"),
+}
+
+
+def _beside(name: str) -> dict[str, Goal]:
+    """A system beside its bare app: told without goals."""
+    title = (BARE.get(name) or SYSTEMS[name]).title
+    return {
+        figure: Goal(f"{title}: {_PARTS[figure.rpartition('.')[2]][0]}", _PARTS[figure.rpartition(".")[2]][1])
+        for figure in figures_of(name)
+    }
+
+
+def _growth() -> dict[str, Goal]:
+    """Along an axis: told without goals."""
+    return {
+        f"growth.{axis}.{at}.{line}": Goal(f"{AXES[axis].title}, {at:,}: {AXES[axis].lines[line]}", AXES[axis].unit)
+        for axis in AXES
+        for at in AXES[axis].at
+        for line in AXES[axis].lines
+    }
+
+
 GOALS: dict[str, Goal] = {
     "in_process.added": Goal("Middleware, cached key: CPU added per request", "µs", "at most", 8.0),
     "in_process.ratio": Goal("… as a multiple of one HMAC-SHA-256 of 60 bytes", "×"),
@@ -30,6 +76,8 @@ GOALS: dict[str, Goal] = {
     "in_process.decide": Goal("Step: deciding", "µs"),
     "in_process.answer": Goal("Step: passing on and answering", "µs"),
     "in_process.growth": Goal("Memory held after more requests of the same kind", "KiB", "at most", 64.0),
+    **{f"steps.{step}": Goal(title, "µs") for step, title in STEP_TITLES.items()},
+    **{f"steps.{step}.instructions": Goal(title, "instructions") for step, title in STEP_TITLES.items()},
     "http.uvicorn.share": Goal("uvicorn, Starlette JSON app: requests/s kept", "%", "at least", 80.0),
     "http.uvicorn.cpu_share": Goal("… the same, reckoned from server CPU time per request", "%", "at least", 80.0),
     "http.uvicorn.bare": Goal("uvicorn without the middleware", "requests/s"),
@@ -46,10 +94,6 @@ GOALS: dict[str, Goal] = {
     "storm.fetches": Goal("Key sets fetched for made-up keys", "fetches", "at most", 2.0),
     "storm.p99": Goal("Good requests meanwhile: 99th percentile, over alone", "×", "at most", 1.2),
     "storm.growth": Goal("Memory the server holds after it", "MB"),
-    "bearer.share": Goal("uvicorn, Starlette JSON app, tokens: requests/s kept", "%"),
-    "bearer.cpu_share": Goal("… the same, reckoned from server CPU time per request", "%"),
-    "bearer.peer_share": Goal("Starlette AuthenticationMiddleware and PyJWT instead: requests/s kept", "%"),
-    "bearer.peer_cpu_share": Goal("… the same, reckoned from server CPU time per request", "%"),
     "shared.share": Goal("uvicorn, exact limits in Redis: requests/s kept", "%", "at least", 60.0),
     "shared.cpu_share": Goal("… the same, reckoned from server CPU time per request", "%", "at least", 60.0),
     "shared.calls": Goal("Calls to Redis per request", "calls", "at most", 0.1),
@@ -58,9 +102,6 @@ GOALS: dict[str, Goal] = {
     "shared.leased_cpu_share": Goal("… the same, reckoned from server CPU time per request", "%", "at least", 78.0),
     "shared.leased_calls": Goal("Calls to Redis per request, leased", "calls"),
     "shared.single_share": Goal("Exact with one call for each request instead: requests/s kept", "%"),
-    "shared.limits_share": Goal("The limits alone by `limits` (asyncio, sliding counters): requests/s kept", "%"),
-    "shared.slowapi_share": Goal("… by slowapi (fixed windows)", "%"),
-    "shared.throttled_share": Goal("… by throttled-py (asyncio, sliding windows)", "%"),
     "revoke.p99": Goal("Key revoked under load: last accepted by any worker, 99th percentile", "ms", "at most", 250.0),
     "revoke.worst": Goal("… worst", "ms", "at most", 1000.0),
     "proxy.rate": Goal("Standalone proxy with key, scope, network and limit checked, on one core", "requests/s"),
@@ -121,4 +162,11 @@ GOALS: dict[str, Goal] = {
     "scan.tree": Goal("Looking for leaked keys in a source tree", "MB/s", "at least", 200.0),
     "scan.cpu": Goal("… reckoned from its CPU time, git's included", "MB/s"),
     "scan.line": Goal("… in one endless line of keys with wrong checksums", "MB/s"),
+    **{name: goal for system in (*BARE, *SYSTEMS) for name, goal in _beside(system).items()},
+    **_growth(),
+    **{
+        f"latency.{name}.p{at:g}": Goal(f"{title}: {at:g} % of answers within", "ms")
+        for name, title in TITLES.items()
+        for at in PERCENTILES
+    },
 }

@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import hmac
-import tempfile
 import time
 import tracemalloc
-from pathlib import Path
 from statistics import median
 
 from benchmarks.figure import Figure, Sizes, show, summarize
-from benchmarks.world import api_key, bare_app, describe, make_key, receive_nothing, request_scope
-from gateway_auth.adapters.memory_limits import MemoryLimitStore
-from gateway_auth.adapters.memory_registry import MemoryRegistry
-from gateway_auth.adapters.system import SystemClock
-from gateway_auth.asgi.gate import Gate
-from gateway_auth.asgi.middleware import GatewayAuth
+from benchmarks.mounted import mount, opened, send_nowhere
+from benchmarks.world import api_key, bare_app, receive_nothing, request_scope
 from gateway_auth.asgi.scope import Reading, ScopeReader
 from gateway_auth.asgi.types import ASGIApp, Header, Message, Scope
-from gateway_auth.bootstrap import Gateway, assemble
-from gateway_auth.config import load
+from gateway_auth.bootstrap import Gateway
 
 BATCH = 250
 """Requests prepared at a time: enough to time, few enough to stay in the processor's cache, where a server has them."""
@@ -37,9 +30,7 @@ class Bench:
         self.gateway = gateway
         self.credential = credential
         self.read = ScopeReader(gateway.engine.rules).read
-        self.guarded = GatewayAuth(bare_app, config={})
-        # What the first request would do, over the stores in memory instead of the configured ones.
-        self.guarded._gate, self.guarded._loop = Gate(gateway), asyncio.get_running_loop()
+        self.guarded = mount(gateway)
 
     async def round(self, app: ASGIApp, requests: int) -> float:
         """CPU microseconds per request."""
@@ -85,36 +76,18 @@ class Bench:
             raise AssertionError(f"measured refusals: {statuses}, {dict(self.gateway.recorder.refused)}")
 
 
-async def send_nowhere(message: Message) -> None:
-    """A server that takes everything."""
-
-
 def run(sizes: Sizes) -> list[Figure]:
     """The figures of `in_process`."""
     return asyncio.run(_run(sizes))
 
 
 async def _run(sizes: Sizes) -> list[Figure]:
-    with tempfile.TemporaryDirectory() as directory:
-        configuration = load(describe(Path(directory)))
-    registry, clock = MemoryRegistry(), SystemClock()
-    key = await make_key(registry, configuration)
-    gateway = await assemble(
-        configuration.rules,
-        configuration.peppers,
-        key_store=registry,
-        feed=registry,
-        limit_store=MemoryLimitStore(clock),
-        clock=clock,
-    )
-    try:
+    async with opened() as (gateway, key):
         bench = Bench(gateway, api_key(key))
         await bench.round(bench.guarded, BATCH * 4)
         figures = await _measure(bench, sizes)
         figures.append(await _growth(bench, sizes.memory_requests))
         await bench.refuse_refusals()
-    finally:
-        await gateway.close()
     return figures
 
 

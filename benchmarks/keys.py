@@ -36,7 +36,7 @@ def run(sizes: Sizes) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         site = asyncio.run(make_site(directory))
-        _fill(directory / "gateway.db", site, sizes.keys)
+        fill(directory / "gateway.db", site, sizes.keys)
         return asyncio.run(_measure(directory, sizes))
 
 
@@ -46,7 +46,7 @@ def mint(number: int) -> MintedKey:
     return KeyFormat().mint("live", id_number, number * 2_718_281_828_459_045_235_360_287 % SECRETS)
 
 
-def _fill(database: Path, site: Site, keys: int) -> None:
+def fill(database: Path, site: Site, keys: int) -> None:
     """Write keys as the store would have, in one transaction: a million calls would take an hour."""
     connection = sqlite3.connect(database)
     try:

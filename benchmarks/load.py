@@ -66,7 +66,7 @@ def _wrk(
     # wrk counts whole seconds only.
     command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     command += [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    printed = _finish([*command, f"http://127.0.0.1:{port}{path}"], b"", seconds, core)
+    printed = finish([*command, f"http://127.0.0.1:{port}{path}"], b"", seconds, core)
     summary = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", printed)
     if summary is None:
         raise AssertionError(f"wrk said something else: {printed}")
@@ -80,10 +80,11 @@ def _own(port: int, path: str, headers: Mapping[str, str], seconds: float, core:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\n".encode()
     command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds), str(connections)]
-    return msgspec.json.decode(_finish(command, request, seconds, core), type=Load)
+    return msgspec.json.decode(finish(command, request, seconds, core), type=Load)
 
 
-def _finish(command: list[str], given: bytes, seconds: float, core: int | None) -> str:
+def finish(command: list[str], given: bytes, seconds: float, core: int | None) -> str:
+    """What a generator printed that was pinned to a core and given this."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             pin(process.pid, core)

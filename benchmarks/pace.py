@@ -18,6 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from benchmarks.figure import percentile
+from benchmarks.latency_systems import PERCENTILES
 from benchmarks.servers import on_core
 
 CONNECTIONS = 32
@@ -27,12 +28,16 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """Milliseconds, median and 99th percentile. Of `answered` requests `failed` were not answered with 200."""
+    """Milliseconds, median and 99th percentile. Of `answered` requests `failed` were not answered with 200.
+
+    `at` has the milliseconds of each of `latency_systems.PERCENTILES`.
+    """
 
     answered: int
     failed: int
     p50: float
     p99: float
+    at: tuple[float, ...] = ()
 
 
 def offer_steadily(
@@ -110,7 +115,8 @@ def run(port: int, rate: float, seconds: float, request: bytes, connections: int
                 idle.append(connection)
     # The first ones opened connections to the upstream.
     settled = took[len(took) // 10 :]
-    return Pace(len(took), failed, percentile(settled, 0.5) * 1e3, percentile(settled, 0.99) * 1e3)
+    at = tuple(percentile(settled, share / 100) * 1e3 for share in PERCENTILES)
+    return Pace(len(took), failed, percentile(settled, 0.5) * 1e3, percentile(settled, 0.99) * 1e3, at)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,10 @@ from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 
 SITE = "BENCHMARK_SITE"
 """Names the file with the configuration as JSON."""
+KEY = "BENCHMARK_KEY"
+"""Has the text of the key that is asked with, for what keeps keys of its own."""
+TEMPLATE = "/v1/orders/{id}"
+BODIES = "/v1/bodies"
 
 
 async def order(request: Request) -> JSONResponse:
@@ -24,9 +28,14 @@ async def order(request: Request) -> JSONResponse:
     return JSONResponse({"id": request.path_params["id"], "item": "tea"})
 
 
+async def take_body(request: Request) -> JSONResponse:
+    """Takes a body whole, and says how long it was."""
+    return JSONResponse({"bytes": len(await request.body())})
+
+
 def bare() -> Starlette:
     """An app without the middleware."""
-    return Starlette(routes=[Route("/v1/orders/{id}", order)])
+    return Starlette(routes=[Route(TEMPLATE, order), Route(BODIES, take_body, methods=["POST"])])
 
 
 def guarded() -> GatewayAuth:
@@ -65,24 +74,47 @@ class Unbatched:
 
 
 def peer_limits() -> Starlette:
-    """The same limits by `limits`."""
-    from benchmarks.peer_limits import limits_app
-
-    return limits_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+    """Two limits by `limits`, in Redis."""
+    return _limited("limits_app", _config()["redis"]["url"])
 
 
 def peer_slowapi() -> Starlette:
-    """The same limits by slowapi."""
-    from benchmarks.peer_limits import slowapi_app
-
-    return slowapi_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+    """The same by slowapi."""
+    return _limited("slowapi_app", _config()["redis"]["url"])
 
 
 def peer_throttled() -> Starlette:
-    """The same limits by throttled-py."""
-    from benchmarks.peer_limits import throttled_app
+    """The same by throttled-py."""
+    return _limited("throttled_app", _config()["redis"]["url"])
 
-    return throttled_app(_config()["redis"]["url"], order, "/v1/orders/{id}")
+
+def memory_limits() -> Starlette:
+    """Two limits by `limits`, in the process."""
+    return _limited("limits_app", "memory://")
+
+
+def memory_slowapi() -> Starlette:
+    """The same by slowapi."""
+    return _limited("slowapi_app", "memory://")
+
+
+def memory_throttled() -> Starlette:
+    """The same by throttled-py."""
+    return _limited("throttled_app", "memory://")
+
+
+def _limited(factory: str, url: str) -> Starlette:
+    from benchmarks.peers import limiters
+
+    app: Starlette = getattr(limiters, factory)(url, order, TEMPLATE)
+    return app
+
+
+def peer_handwritten() -> Starlette:
+    """A key looked up in Redis, and two limits there, as teams write it."""
+    from benchmarks.peers.handwritten import handwritten_app
+
+    return handwritten_app(_config()["redis"]["url"], os.environ[KEY], order, TEMPLATE)
 
 
 def authorize() -> ASGIApp:
@@ -112,7 +144,7 @@ def _config() -> dict[str, Any]:
 
 def peer() -> Starlette:
     """What teams write without this project: Starlette's AuthenticationMiddleware, and PyJWT on every request."""
-    from benchmarks.peer_pyjwt import middleware
+    from benchmarks.peers.pyjwt_backend import middleware
 
     app = bare()
     app.user_middleware.insert(0, middleware(_config()))

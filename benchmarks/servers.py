@@ -25,6 +25,10 @@ COMMANDS: dict[str, list[str]] = {
         "-m", "uvicorn", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--http", "httptools",
         "--loop", "uvloop", "--no-proxy-headers", "--no-access-log", "--log-level", "warning",
     ],
+    "apart": [
+        "-m", "uvicorn", "benchmarks.peers.{app}:app", "--factory", "--port", "{port}", "--http", "httptools",
+        "--loop", "uvloop", "--no-proxy-headers", "--no-access-log", "--log-level", "warning",
+    ],
     "granian": [
         "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
         "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
@@ -32,7 +36,7 @@ COMMANDS: dict[str, list[str]] = {
     "workers": [
         "-m", "granian", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--interface", "asgi",
         "--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
-        "--workers", str(WORKERS),
+        "--workers", "{workers}",
     ],
     "upstream": ["-m", "benchmarks.upstream", "{port}"],
     "bulk upstream": ["-m", "benchmarks.bulk_upstream", "{port}"],
@@ -91,11 +95,13 @@ def serving(
     core: int | None,
     environment: Mapping[str, str],
     configure: Callable[[int], None] = lambda _port: None,
+    python: str = sys.executable,
+    workers: int = WORKERS,
 ) -> Iterator[Server]:
     """Start it, wait until it accepts connections, and leave no process behind. `configure` is told the port before."""
     port = free_port()
     configure(port)
-    words = [sys.executable, *(word.format(app=app, port=port) for word in COMMANDS[command])]
+    words = [python, *(word.format(app=app, port=port, workers=workers) for word in COMMANDS[command])]
     with running(words, port, core, environment) as server:
         yield server
 

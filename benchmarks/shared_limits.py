@@ -1,4 +1,4 @@
-"""Limits counted in Redis, through a server: what is kept of the bare app, how often Redis is asked, what others do."""
+"""Limits counted in Redis, through a server: what is kept of the bare app, how often Redis is asked."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from benchmarks.servers import Server, cores, serving
 from benchmarks.world import PATH, REFERRER, make_site
 
 MANY = 512
-PEERS = {"single": "single", "limits": "peer_limits", "slowapi": "peer_slowapi", "throttled": "peer_throttled"}
-APPS = {"bare": "bare", "exact": "guarded", "leased": "guarded", **PEERS}
+APPS = {"bare": "bare", "exact": "guarded", "leased": "guarded", "single": "single"}
 """The factory of each server; `leased` is `exact` with another configuration."""
 
 
@@ -75,12 +74,9 @@ def _figures(found: Mapping[str, Series]) -> list[Figure]:
         summarize("shared.leased_share", _shares(found["leased"].rounds, bare), lowest_is_best=False),
         summarize("shared.leased_cpu_share", _cpu_shares(found["leased"].rounds, bare), lowest_is_best=False),
         _calls("shared.leased_calls", found["leased"]),
-        *(
-            summarize(
-                f"shared.{name}_share", _shares(found[name].rounds, bare), lowest_is_best=False,
-                note=f"server CPU {show(_cpu(found[name].rounds))} µs",
-            )
-            for name in PEERS
+        summarize(
+            "shared.single_share", _shares(found["single"].rounds, bare), lowest_is_best=False,
+            note=f"server CPU {show(_cpu(found['single'].rounds))} µs",
         ),
     ]  # fmt: skip
 
@@ -109,7 +105,7 @@ def _prepare(directory: Path, port: int) -> tuple[dict[str, str], dict[str, dict
     for name in APPS:
         config = with_redis(site.config, directory, port, name)
         file = directory / f"{name}.json"
-        file.write_text(json.dumps(_leased(config) if name == "leased" else config), "utf-8")
+        file.write_text(json.dumps(leased(config) if name == "leased" else config), "utf-8")
         sites[name] = {SITE: str(file)}
     return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, sites
 
@@ -124,7 +120,8 @@ def with_redis(config: dict[str, Any], directory: Path, port: int, prefix: str) 
     return config | {"redis": redis, "secrets": secrets}
 
 
-def _leased(config: dict[str, Any]) -> dict[str, Any]:
+def leased(config: dict[str, Any]) -> dict[str, Any]:
+    """The same with every limit leased."""
     routes = [
         {**route, "limits": [{**limit, "mode": "leased"} for limit in route.get("limits", ())]}
         for route in config["routes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 import time
@@ -16,9 +17,8 @@ from threading import Thread
 from benchmarks.figure import Figure, Sizes, percentile, show
 from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, on_core, serving
-from benchmarks.signing import Signer, key_set
-from benchmarks.tokens_over_http import prepare
-from benchmarks.world import PATH, REFERRER
+from benchmarks.signing import AUDIENCE, ISSUER, Signer, key_set
+from benchmarks.world import PATH, REFERRER, describe
 
 GOOD_PER_SECOND = 250
 BAD_PER_SECOND = 500
@@ -53,9 +53,16 @@ def run(sizes: Sizes) -> list[Figure]:
     signer = Signer("RS256")
     core, load_core = cores()
     with tempfile.TemporaryDirectory() as name, _issuing(Issuer(key_set(signer))) as issuer:
-        site = prepare(Path(name), signer, jwks_url=f"http://127.0.0.1:{issuer.server_port}/jwks")
+        site = _site(Path(name), f"http://127.0.0.1:{issuer.server_port}/jwks")
         with serving("uvicorn", "guarded", core, {SITE: str(site)}) as server, on_core(load_core):
             return asyncio.run(_measure(server, signer, issuer, sizes.storm))
+
+
+def _site(directory: Path, jwks_url: str) -> Path:
+    site = directory / "site.json"
+    issuer = {"id": "corp", "issuer": ISSUER, "audiences": [AUDIENCE], "jwks_url": jwks_url}
+    site.write_text(json.dumps(describe(directory, issuers=[issuer])), "utf-8")
+    return site
 
 
 @contextmanager

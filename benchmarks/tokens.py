@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import tempfile
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from statistics import median
 
 from cryptography.hazmat.primitives import hashes
@@ -16,35 +14,21 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.figure import Figure, Sizes, show, summarize
+from benchmarks.hot_path import Published
 from benchmarks.in_process import BATCH, Bench
+from benchmarks.mounted import opened
 from benchmarks.signing import AUDIENCE, ISSUER, SECRET, PrivateKey, Signer, key_set
-from benchmarks.world import bare_app, bearer, describe
+from benchmarks.world import bare_app, bearer
 from gateway_auth.adapters.issuers.key_sets import key_set_reader
 from gateway_auth.adapters.issuers.signatures import hmac_key
-from gateway_auth.adapters.memory_limits import MemoryLimitStore
-from gateway_auth.adapters.memory_registry import MemoryRegistry
-from gateway_auth.adapters.system import SystemClock
-from gateway_auth.bootstrap import Gateway, assemble
+from gateway_auth.bootstrap import Gateway
 from gateway_auth.bootstrap.issuer_source import IssuerSource
-from gateway_auth.config import load
 from gateway_auth.core.credential import CredentialKind, Jwt
 from gateway_auth.core.issuer import Algorithm, Issuer
 from gateway_auth.core.token import VerifiedToken
-from gateway_auth.ports import VerificationKey
 
 PUBLIC: tuple[Algorithm, ...] = ("RS256", "ES256", "Ed25519")
 _KINDS: frozenset[CredentialKind] = frozenset(("jwt",))
-
-
-class Published:
-    """ports.KeySetSource of keys that are there."""
-
-    def __init__(self, keys: Sequence[VerificationKey]) -> None:
-        self._keys = keys
-
-    async def fetch(self) -> Sequence[VerificationKey]:
-        """The keys."""
-        return self._keys
 
 
 def run(sizes: Sizes) -> list[Figure]:
@@ -56,32 +40,14 @@ async def _run(sizes: Sizes) -> list[Figure]:
     signers = {algorithm: Signer(algorithm) for algorithm in (*PUBLIC, "HS256")}
     algorithms: tuple[Algorithm, ...] = (*PUBLIC, "EdDSA")
     keys = key_set_reader("corp", algorithms)(key_set(*(signers[name] for name in PUBLIC)))
-    published = Published([*keys, hmac_key(SECRET, "HS256", "HS256")])
+    published = Published(*keys, hmac_key(SECRET, "HS256", "HS256"))
     rules = Issuer(id="corp", issuer=ISSUER, audiences=frozenset((AUDIENCE,)), algorithms=(*algorithms, "HS256"))
-    gateway = await _open(rules, published)
-    try:
+    sections = {"issuers": [{"id": "corp", "issuer": ISSUER, "audiences": [AUDIENCE]}]}
+    async with opened(sections, [IssuerSource(rules=rules, keys=published)]) as (gateway, _):
         figures = await _remembered(Bench(gateway, bearer(signers["RS256"].token())), sizes)
         for algorithm in (*PUBLIC, "HS256"):
             figures += await _first_sight(gateway, signers[algorithm], sizes)
-    finally:
-        await gateway.close()
     return figures
-
-
-async def _open(rules: Issuer, published: Published) -> Gateway:
-    with tempfile.TemporaryDirectory() as directory:
-        issuer = {"id": "corp", "issuer": ISSUER, "audiences": [AUDIENCE]}
-        configuration = load(describe(Path(directory), issuers=[issuer]))
-    registry, clock = MemoryRegistry(), SystemClock()
-    return await assemble(
-        configuration.rules,
-        configuration.peppers,
-        key_store=registry,
-        feed=registry,
-        limit_store=MemoryLimitStore(clock),
-        clock=clock,
-        issuers=[IssuerSource(rules=rules, keys=published)],
-    )
 
 
 async def _remembered(bench: Bench, sizes: Sizes) -> list[Figure]:

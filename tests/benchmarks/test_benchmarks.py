@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Thread
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks import __main__ as command
-from benchmarks import in_process, keys, load, proxy
-from benchmarks.figure import Figure, Sizes
-from benchmarks.goals import GOALS
+from benchmarks import beside, growth, growth_servers, in_process, keys, latency, load, proxy, steps, varied
+from benchmarks.axes import AXES
+from benchmarks.figure import Sizes
+from benchmarks.goals import GOALS, STEP_TITLES
 from benchmarks.over_http import Round
 from benchmarks.pace import offer_steadily
-from benchmarks.report import BEGIN, END, as_data, render, verdict, write_into
 from benchmarks.servers import cores, serving
+from benchmarks.systems import GROUPS, SYSTEMS
 from benchmarks.world import api_key, request_scope
 
 TINY = Sizes(
     rounds=2, requests=250, memory_requests=4_000, server_rounds=1, server_seconds=0.3, routes=(10, 20, 30),
     matches=100, keys=400, cold_keys=20, distinct_keys=100, warming_keys=20, starts=1, first_sights=5, storm=40,
-    revocations=1, scan_files=60, bulk_bytes=1_000_000,
+    revocations=1, scan_files=60, bulk_bytes=1_000_000, beside_rounds=1, beside_seconds=0.1, beside_keys=10,
+    beside_tokens=20, latency_rounds=1, latency_seconds=0.1, growth_rounds=2, growth_requests=250, growth_key_points=1,
+    growth_seconds=0.1,
 )  # fmt: skip
 
 
-MAY_BE_NOTHING = ("http.", "storm.", "shared.", "revoke.", "bulk.growth", "proxy.p99_added")
+MAY_BE_NOTHING = ("storm.", "shared.", "revoke.", "bulk.growth", "proxy.p99_added")
 """Differences and counts of a round that is too short to see any."""
 
 
@@ -36,19 +39,92 @@ def names_of(scenario: str) -> set[str]:
     return {name for name in GOALS if name.startswith(f"{scenario}.")}
 
 
-@pytest.mark.parametrize("scenario", ["in_process", "tokens", "routes", "keys", "imports", "scan"])
+@pytest.mark.parametrize("scenario", ["in_process", "steps", "tokens", "routes", "keys", "imports", "scan"])
 def test_a_scenario_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["http", "bearer", "storm", "shared", "revoke", "proxy", "bulk", "management"])
+@pytest.mark.parametrize("scenario", ["storm", "shared", "revoke", "proxy", "bulk", "management"])
 def test_a_scenario_with_servers_gives_its_figures(scenario: str) -> None:
     figures = command.SCENARIOS[scenario](TINY)
     assert {figure.name for figure in figures} == names_of(scenario)
     some = [each for each in figures if not each.name.startswith(MAY_BE_NOTHING) and not each.name.endswith("cpu")]
     assert all(figure.value > 0 for figure in some), figures
+
+
+@pytest.mark.slow
+def test_systems_are_held_against_the_bare_app_of_the_same_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "GROUPS", {"tokens": GROUPS["tokens"]})
+    monkeypatch.setattr(beside, "SYSTEMS", {name: SYSTEMS[name] for name in ("first_sight", "keyshield")})
+    monkeypatch.delenv("BENCHMARK_PEERS_PYTHON", raising=False)
+    figures = {figure.name: figure for figure in beside.run(TINY)}
+    parts = {"beside.first_sight.kept", "beside.first_sight.cpu_kept"}
+    for name in ("bare", "first_sight"):
+        parts |= {f"beside.{name}.rate", f"beside.{name}.cpu"}
+    assert set(figures) == parts  # nobody has made a Python for the other
+    kept, rate, bare = (
+        figures[f"beside.{name}"].rounds[0] for name in ("first_sight.kept", "first_sight.rate", "bare.rate")
+    )
+    assert kept == pytest.approx(rate / bare * 100)
+
+
+@pytest.mark.slow
+def test_latency_is_told_by_percentile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "TITLES", {"bare": "app alone"})
+    values = [figure.value for figure in latency.run(TINY)]
+    assert values == sorted(values)
+    assert values[0] > 0
+
+
+@pytest.mark.slow
+def test_growth_is_told_along_its_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {"routes": (10,), "limits": (0, 1), "connections": (), "workers": (), "body": (100,), "nodes": ()}
+    axes = {name: replace(axis, at=points.get(name, axis.at)) for name, axis in AXES.items()}
+    monkeypatch.setattr(growth, "AXES", axes)
+    monkeypatch.setattr(growth_servers, "AXES", axes)
+    found = {figure.name for figure in growth.run(TINY)}
+    points["keys"] = AXES["keys"].at[:1]
+    assert found == {f"growth.{name}.{at}.{line}" for name in axes for at in points[name] for line in axes[name].lines}
+
+
+@pytest.mark.slow
+def test_requests_that_differ_are_all_put_and_answered() -> None:
+    _, core = cores()
+    requests = [varied.request_bytes(f"/{number}", {"x-number": str(number)}) for number in range(3)]
+    with serving("upstream", "", core, {}) as upstream:
+        made = varied.offer_varied(upstream.port, requests, 0.1, core, 2)
+    assert made.answered > 0
+
+
+def test_a_large_answer_in_pieces_is_one_answer() -> None:
+    client = varied.Client(iter([b"first", b"second"]).__next__)
+    for piece in (b"HTTP/1.1 200 OK\r\ncontent-le", b"ngth: 6\r\n\r\nab", b"cd", b"ef"):
+        assert client.answered == 0
+        client.data_received(piece)
+    client.data_received(b"HTTP/1.1 429 Too Many\r\ncontent-length: 0\r\n\r\n")
+    assert (client.answered, client.failed) == (2, 1)
+
+
+def test_the_steps_are_those_of_the_report_and_hold_all_instructions() -> None:
+    counted = asyncio.run(steps.count_steps())
+    assert {*counted, "all"} == set(STEP_TITLES)
+    assert all(count > 0 for count in counted.values())
+
+
+def test_time_is_put_down_to_the_step_it_was_spent_in() -> None:
+    now = iter(range(0, 1000, 10))
+    ledger = steps.Ledger(lambda: next(now))
+    inner = ledger.door("inner", lambda: None)
+    outer = ledger.door("outer", lambda: inner())
+    ledger.start()
+    outer()
+    ledger.stop()
+    passage = ledger.take()
+    assert passage.spent == {"pass": 20, "outer": 20, "inner": 10}
+    assert passage.entered == {"outer": 1, "inner": 1}
+    assert passage.settled(inside=10, outside=10)["inner"] == 0
 
 
 @pytest.mark.slow
@@ -118,67 +194,6 @@ def test_a_proxy_that_did_not_have_its_core_decides_nothing() -> None:
     rate, cpu = proxy.compare("proxy.envoy", rounds, ["envoy"])
     assert rate.doubt == "envoy had only 36% of the core"
     assert cpu.doubt == ""
-
-
-def test_every_scenario_is_in_the_command_and_every_figure_in_one() -> None:
-    assert {name.partition(".")[0] for name in GOALS} == set(command.SCENARIOS)
-
-
-def test_the_command_prints_a_table_and_fills_documents(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "QUICK", TINY)
-    page, data = tmp_path / "page.md", tmp_path / "figures.json"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
-    options = ["--quick", "--only", "routes", "--json", str(data), "--write-docs", str(page)]
-    assert command.main(options) == 0
-    report = capsys.readouterr().out
-    assert page.read_text("utf-8") == f"before\n{BEGIN}\n{report}{END}\nafter\n"
-    table = [line for line in report.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in table} == {6}
-    assert {figure["name"] for figure in json.loads(data.read_text("utf-8"))} == names_of("routes")
-
-
-def test_an_unknown_scenario_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        command.main(["--only", "routes,nonsense"])
-    assert ended.value.code == 2
-    assert "there is no nonsense" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text", ["no markers", f"{BEGIN} {END} {BEGIN} {END}", f"{END} {BEGIN}"])
-def test_a_document_without_its_markers_stays_as_it_is(tmp_path: Path, text: str) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(text, "utf-8")
-    with pytest.raises(ValueError, match="once each"):
-        write_into(page, "figures\n")
-    assert page.read_text("utf-8") == text
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("in_process.added", 7.9, "holds"),
-        ("in_process.added", 8.0, "holds"),
-        ("in_process.added", 8.001, "**not reached: 8.001 of 8**"),
-        ("in_process.added", 10.1, "**not reached: 10.1 of 8**"),
-        ("http.uvicorn.share", 80.0, "holds"),
-        ("http.uvicorn.share", 71.26, "**not reached: 71.3 of 80**"),
-        ("imports.heavy", 0.0, "holds"),
-        ("imports.heavy", 1.0, "**not reached: 1.00 of 0**"),
-        ("proxy.rate", 1.0, ""),
-    ],
-)
-def test_a_goal_that_is_not_reached_is_told(name: str, value: float, words: str) -> None:
-    figure = Figure(name, value, "spread")
-    assert verdict(figure) == words
-    assert render([figure], is_quick=False, load="none").rstrip().endswith(f"| {words} |")
-
-
-def test_a_figure_in_doubt_reaches_no_goal() -> None:
-    figure = Figure("http.uvicorn.share", 121.0, "spread", doubt="the server was not busy")
-    assert verdict(figure) == "**undecided: the server was not busy**"
-    assert as_data([figure])[0]["holds"] is None
 
 
 def test_a_benchmark_stops_rather_than_measure_refusals(monkeypatch: pytest.MonkeyPatch) -> None:

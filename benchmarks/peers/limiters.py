@@ -1,11 +1,14 @@
-"""Two limits per request through Redis by other libraries, as their documentation shows it: no keys, no permissions."""
+"""Two limits per request by other libraries, as their documentation shows it: no keys, no permissions.
+
+Each counts at a URL: redis://… or memory://, which is in the process.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from limits import parse
-from limits.aio.storage import RedisStorage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from slowapi import Limiter, _rate_limit_exceeded_handler
 from slowapi.errors import RateLimitExceeded
@@ -14,16 +17,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from throttled.asyncio import RateLimiterType, RedisStore, Throttled, rate_limiter
+from throttled.asyncio import MemoryStore, RateLimiterType, RedisStore, Throttled, rate_limiter
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+MEMORY = "memory://"
 PER_KEY, PER_ADDRESS = "100000000/minute", "1000000000/hour"
 
 
 def limits_app(url: str, endpoint: Endpoint, path: str) -> Starlette:
     """`limits`: asyncio and redis-py, sliding window counters."""
-    limiter = SlidingWindowCounterRateLimiter(RedisStorage(f"async+{url}", implementation="redispy"))
+    storage = MemoryStorage() if url == MEMORY else RedisStorage(f"async+{url}", implementation="redispy")
+    limiter = SlidingWindowCounterRateLimiter(storage)
     per_key, per_address = parse(PER_KEY), parse(PER_ADDRESS)
 
     async def limited(request: Request) -> Response:
@@ -53,7 +58,7 @@ def slowapi_app(url: str, endpoint: Endpoint, path: str) -> Starlette:
 
 def throttled_app(url: str, endpoint: Endpoint, path: str) -> Starlette:
     """throttled-py: asyncio, sliding windows."""
-    store = RedisStore(server=url)
+    store = MemoryStore() if url == MEMORY else RedisStore(server=url)
     sliding = RateLimiterType.SLIDING_WINDOW.value
     per_key = Throttled(using=sliding, quota=rate_limiter.per_min(100_000_000), store=store)
     per_address = Throttled(using=sliding, quota=rate_limiter.per_hour(1_000_000_000), store=store)
