@@ -1,6 +1,7 @@
 """nginx that asks about every request: the gateway, and an app that says yes to everything, in turns, on one core.
 
-The request has a key, a scope, a network rule and a limit to pass.
+The request has a key, a scope, a network rule and a limit to pass. The gateway is `gateway-auth serve`; the app that
+says yes runs on Granian, and so does forward-auth as an app, which tells what its server has to do with it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -77,17 +79,21 @@ def run(sizes: Sizes) -> list[Figure]:
         config["routes"].append(ASKED)
         site.write_text(json.dumps(config), "utf-8")
         with (
-            serving("granian", "authorize", core, environment) as gateway,
+            _serve(folder, config, core) as gateway,
+            serving("granian", "authorize", core, environment) as app,
             serving("granian", "empty", core, environment) as empty,
             _nginx(folder / "gateway", gateway.port, core) as asks_gateway,
+            _nginx(folder / "app", app.port, core) as asks_app,
             _nginx(folder / "empty", empty.port, core) as asks_empty,
         ):
-            for server in (asks_gateway, asks_empty):
-                offer(server.port, PATH, headers, min(1.0, sizes.server_seconds), load_core)
-            ours, theirs = [], []
-            for _ in range(sizes.server_rounds):
-                ours.append(_measure(asks_gateway, gateway, headers, sizes.server_seconds, load_core))
-                theirs.append(_measure(asks_empty, empty, headers, sizes.server_seconds, load_core))
+            pairs = {"gateway": (asks_gateway, gateway), "app": (asks_app, app), "empty": (asks_empty, empty)}
+            for nginx, _ in pairs.values():
+                offer(nginx.port, PATH, headers, min(1.0, sizes.server_seconds), load_core)
+            rounds = [
+                {name: _measure(*pair, headers, sizes.server_seconds, load_core) for name, pair in pairs.items()}
+                for _ in range(sizes.server_rounds)
+            ]
+    ours, apps, theirs = ([each[name] for each in rounds] for name in pairs)
     ratios = [mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True)]
     cpu_ratios = [other.cpu / mine.cpu if mine.cpu else 0.0 for mine, other in zip(ours, theirs, strict=True)]
     ratio = summarize("forward_auth.ratio", ratios, lowest_is_best=False, note="nginx and the app share one core")
@@ -99,6 +105,12 @@ def run(sizes: Sizes) -> list[Figure]:
         summarize("forward_auth.cpu_ratio", cpu_ratios, lowest_is_best=False),
         summarize("forward_auth.rate", [mine.rate for mine in ours], lowest_is_best=False),
         summarize("forward_auth.cpu", [mine.cpu for mine in ours]),
+        summarize(
+            "forward_auth.app",
+            [mine.rate / other.rate for mine, other in zip(apps, theirs, strict=True)],
+            lowest_is_best=False,
+            note="both on Granian",
+        ),
     ]
 
 
@@ -108,6 +120,18 @@ def _measure(nginx: Server, app: Server, headers: Mapping[str, str], seconds: fl
     load = offer(nginx.port, PATH, headers, seconds, core)
     used = nginx.cpu_seconds() + app.cpu_seconds() - before
     return Round(load.rate, used / load.answered * 1e6)
+
+
+@contextmanager
+def _serve(folder: Path, config: dict[str, Any], core: int | None) -> Iterator[Server]:
+    """`gateway-auth serve`, which nobody but a proxy asks."""
+    port = free_port()
+    config["gateway"]["listen"] = f"127.0.0.1:{port}"
+    file = folder / "gateway.yaml"  # JSON is YAML
+    file.write_text(json.dumps(config | {"forward_auth": {}}), "utf-8")
+    program = str(Path(sys.executable).parent / "gateway-auth")
+    with running([program, "serve", "--config", str(file), "--log-level", "error"], port, core, {}) as server:
+        yield server
 
 
 @contextmanager

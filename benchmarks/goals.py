@@ -125,6 +125,7 @@ GOALS: dict[str, Goal] = {
     "forward_auth.cpu_ratio": Goal("… the same, reckoned from CPU time of nginx and app", "×", "at least", 0.8),
     "forward_auth.rate": Goal("… requests per second through nginx", "requests/s"),
     "forward_auth.cpu": Goal("… CPU of nginx and gateway per request", "µs"),
+    "forward_auth.app": Goal("… by forward-auth as an app on the empty app's server: rate over it", "×"),
     "bulk.down": Goal("Standalone proxy, large bodies down: throughput of nginx's", "%", "at least", 50.0),
     "bulk.up": Goal("Standalone proxy, large bodies up: throughput of nginx's", "%", "at least", 50.0),
     "bulk.growth": Goal("Standalone proxy, 50 MB to a slow reader: memory added", "MB", "at most", 10.0),
