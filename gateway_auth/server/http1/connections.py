@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.server.http1.connection import ClientConnection
@@ -98,7 +98,7 @@ class Connections:
         """How long a connection may do nothing."""
         return self.now + IDLE_SECONDS
 
-    def open_websocket(self, transport: asyncio.Transport, reader: RequestReader, rest: bytes) -> None:
+    def open_websocket(self, transport: asyncio.Transport, reader: RequestReader, rest: bytes) -> asyncio.Protocol:
         """Give a connection to uvicorn's protocol for WebSockets, which reads the handshake anew."""
         lines = [b"GET %b HTTP/1.1" % reader.target, *(b": ".join(header) for header in reader.headers)]
         make: Any = self._config.ws_protocol_class
@@ -106,6 +106,10 @@ class Connections:
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
         protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        if not protocol.handshake_initiated:  # its bounds of a head are closer, and it would say nothing
+            transport.write(self.refusal())
+            transport.close()
+        return cast(asyncio.Protocol, protocol)
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
