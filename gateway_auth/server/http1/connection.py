@@ -85,7 +85,7 @@ class ClientConnection(asyncio.Protocol):
         """The client is there."""
         self._transport = cast(asyncio.Transport, transport)
         self._reader = RequestReader(self, self._connections.facts(self._transport))
-        if not self._connections.add(self):
+        if not self._connections.add(self, self._transport):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

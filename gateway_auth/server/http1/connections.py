@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
@@ -74,10 +75,15 @@ class Connections:
             "server": _address(transport.get_extra_info("sockname")),
         }
 
-    def add(self, connection: ClientConnection) -> bool:
-        """Count one more; whether it may stay."""
+    def add(self, connection: ClientConnection, transport: asyncio.Transport) -> bool:
+        """Count one more; whether it may stay.
+
+        Who has reset the connection by now has no address any more, but what it sent can be read: it must not pass
+        for a client of a unix socket.
+        """
         self._state.connections.add(connection)
-        return len(self._state.connections) <= self._max_connections
+        is_nobody = transport.get_extra_info("peername") is None and not _is_unix(transport)
+        return not is_nobody and len(self._state.connections) <= self._max_connections
 
     def discard(self, connection: ClientConnection) -> None:
         """It is closed, or somebody else's."""
@@ -105,10 +111,12 @@ class Connections:
         protocol = make(config=self._config, server_state=self._state, app_state={})
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
-        protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n")
         if not protocol.handshake_initiated:  # its bounds of a head are closer, and it would say nothing
             transport.write(self.refusal())
             transport.close()
+        elif rest:
+            protocol.data_received(rest)
         return cast(asyncio.Protocol, protocol)
 
     def _tick(self) -> None:
@@ -119,6 +127,10 @@ class Connections:
         if self._ticks % LOOK_TICKS == 0:
             for connection in [each for each in self._state.connections if isinstance(each, ClientConnection)]:
                 connection.look(self.now)
+
+
+def _is_unix(transport: asyncio.Transport) -> bool:
+    return cast(socket.socket, transport.get_extra_info("socket")).family == socket.AF_UNIX
 
 
 def _address(found: object) -> tuple[str, int] | None:

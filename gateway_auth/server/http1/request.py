@@ -178,6 +178,8 @@ class RequestReader:
         self._is_switching = parser.should_upgrade()
         if version == "1.0":
             self.is_waited_for = False  # RFC 9110 section 10.1.1
+            if any(name == b"transfer-encoding" for name, _ in self.headers):
+                raise BadRequest("Transfer-Encoding in HTTP/1.0")  # RFC 9112 section 6.1
         self.target = self._origin_form()
         path, _, query = self.target.partition(b"?")
         text = path.decode("latin-1")
