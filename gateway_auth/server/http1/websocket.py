@@ -14,7 +14,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     """Pongs wait for a client that reads, fragments take no more than their bytes, what is refused is no error."""
 
     _early = b""
-    _owed: tuple[bytes, ...] = ()
+    _owed = b""
 
     def data_received(self, data: bytes) -> None:
         """Frames are read when the handshake has been answered: until then the app could not take them."""
@@ -38,15 +38,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """To a client that takes nothing, only the latest ping is answered (RFC 6455 section 5.5.3)."""
         if self.writable.is_set():
             super().handle_ping()
-        else:
-            self._owed = tuple(self.conn.data_to_send())
+        elif pongs := self.conn.data_to_send():  # to all pings that were read at once
+            self._owed = pongs[-1]
 
     def resume_writing(self) -> None:
         """The client takes what is sent."""
         super().resume_writing()
-        owed, self._owed = self._owed, ()
+        owed, self._owed = self._owed, b""
         if owed and not self.close_sent:
-            self.transport.write(b"".join(owed))
+            self.transport.write(owed)
 
     def handle_cont(self, event: Any) -> None:
         """A list of tiny fragments would take many times their bytes."""
