@@ -236,7 +236,7 @@ class ClientConnection(asyncio.Protocol):
             self._latest.break_off()
 
     def _say(self, error: BadRequest) -> None:
-        logger.info("a request cannot be read: %s", error)
+        self._connections.note(error)
         self.write(self._connections.refusal())
         self._end()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.server.http1.connection import ClientConnection
-from gateway_auth.server.http1.request import RequestReader
+from gateway_auth.server.http1.request import BadRequest, RequestReader
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -21,6 +22,10 @@ IDLE_SECONDS = 65.0
 would otherwise send a request into a connection that is just being closed."""
 TICK_SECONDS = 1.0
 LOOK_TICKS = 5
+MAX_LINES = 50
+"""In the log, between two ticks, about what cannot be read: whoever sends it could fill a disk."""
+
+logger = logging.getLogger("gateway_auth.serve")
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -40,7 +45,7 @@ class Connections:
         self.now = 0.0
         self._max_connections = max_connections
         self._date = b""
-        self._ticks = 0
+        self._ticks = self._lines = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def open(
@@ -96,6 +101,12 @@ class Connections:
         task.add_done_callback(self._state.tasks.discard)
         return task
 
+    def note(self, error: BadRequest) -> None:
+        """Say in the log why a request cannot be read, if not too much was said already."""
+        self._lines += 1
+        if self._lines <= MAX_LINES:
+            logger.info("a request cannot be read: %s", error)
+
     def date(self) -> bytes:
         """The line of the Date field."""
         return self._date
@@ -124,6 +135,7 @@ class Connections:
         self.now = self._loop.time()
         self._date = b"date: " + formatdate(usegmt=True).encode()
         self._ticks += 1
+        self._lines = 0
         if self._ticks % LOOK_TICKS == 0:
             for connection in [each for each in self._state.connections if isinstance(each, ClientConnection)]:
                 connection.look(self.now)

@@ -16,7 +16,8 @@ import pytest
 from gateway_auth.asgi.types import Message, Receive, Scope, Send
 from gateway_auth.server.http1 import Connections
 from gateway_auth.server.http1.connection import PIECE_BYTES, STALLED_LOOKS
-from gateway_auth.server.http1.connections import IDLE_SECONDS
+from gateway_auth.server.http1.connections import IDLE_SECONDS, MAX_LINES
+from gateway_auth.server.http1.request import BadRequest
 
 LARGE_BYTES = 32_000_000
 HANDSHAKE = b"GET /ws HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
@@ -471,6 +472,14 @@ async def test_leaving(path: str | None) -> None:
         said = await rest(reader)
         assert (b"connection: close" in said and said.endswith(b"/wait")) if path else said == b""
         writer.close()
+
+
+def test_what_cannot_be_read_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    connections = Connections(App(), max_connections=1, refusal=lambda: REFUSED, failure=lambda: FAILED)
+    with caplog.at_level("INFO", "gateway_auth.serve"):
+        for _ in range(MAX_LINES + 10):
+            connections.note(BadRequest("nonsense"))
+    assert len(caplog.records) == MAX_LINES
 
 
 async def test_leaving_does_not_wait_for_a_client_whose_answer_had_begun() -> None:
