@@ -21,6 +21,7 @@ from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.core.decision import Deny, Reason
 from gateway_auth.core.outcome import deny_outcome
 from gateway_auth.server.http1 import Connections
+from gateway_auth.server.http1.websocket import WebSocketConnection
 from gateway_auth.server.sockets import BACKLOG
 
 DRAIN_SECONDS = 2.0
@@ -54,7 +55,7 @@ def http1_config(
         app,
         interface="asgi3",
         http=connections.open,  # type: ignore[arg-type]  # it is called as a class is
-        ws="websockets-sansio",
+        ws=WebSocketConnection,
         ws_max_size=max_message_bytes,
         ws_per_message_deflate=False,
         # Its pings would end a connection whose client is only made to wait: the answer is not read meanwhile.

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 HIGH_WATER_BYTES = 65_536
 """Of a body that the app has not asked for, before the client is made to wait. One more read may come on top."""
-HEAD_PIECE_BYTES = 4_096
-"""How much is parsed at once, outside of a body, behind a request that is under way."""
-BODY_PIECE_BYTES = 65_536
-MAX_WAITING = 160
-"""Requests that have been read before the answer to the first one: as many as fit into a piece."""
+PIECE_BYTES = 4_096
+"""How much is parsed at once. No more requests are read ahead than fit into it, some 230 of the shortest: behind the
+one under way another piece is parsed only where none waits yet."""
 LINGER_SECONDS = 2.0
 """For a client to stop sending what nobody reads, before it is cut off (RFC 9112 section 9.6)."""
 STALLED_LOOKS = 12
@@ -39,6 +37,7 @@ class ClientConnection(asyncio.Protocol):
         "_drained",
         "_is_ending",
         "_is_reading_paused",
+        "_is_shut",
         "_latest",
         "_loop",
         "_next",
@@ -50,6 +49,7 @@ class ClientConnection(asyncio.Protocol):
         "_transport",
         "_unread",
         "_waiting",
+        "_websocket",
         "_written_bytes",
         "date",
         "deadline",
@@ -69,6 +69,8 @@ class ClientConnection(asyncio.Protocol):
         self._refused: BadRequest | None = None
         self._is_reading_paused = False
         self._is_ending = False
+        self._is_shut = False
+        self._websocket: asyncio.Protocol | None = None
         self._drained: asyncio.Future[None] | None = None
         self._written_bytes = self._taken_bytes = self._stalled_looks = 0
         self.date = connections.date
@@ -83,7 +85,7 @@ class ClientConnection(asyncio.Protocol):
         """The client is there."""
         self._transport = cast(asyncio.Transport, transport)
         self._reader = RequestReader(self, self._connections.facts(self._transport))
-        if not self._connections.add(self):
+        if not self._connections.add(self, self._transport):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,7 +103,7 @@ class ClientConnection(asyncio.Protocol):
         """What comes while the connection is ending is dropped, so that the client can hear the last answer."""
         if self._is_ending:
             return
-        if self._current is None and not self._unread and len(data) <= HEAD_PIECE_BYTES:
+        if self._current is None and not self._unread and len(data) <= PIECE_BYTES:
             self._feed(data)
         else:
             self._unread += data
@@ -122,8 +124,6 @@ class ClientConnection(asyncio.Protocol):
     def on_request(self, scope: Scope) -> None:
         """A request is answered at once, or waits for its turn."""
         reader = self._reader
-        if len(self._waiting) >= MAX_WAITING:
-            raise BadRequest("too many requests before the answer to the first one")
         self._latest = cycle = Cycle(
             self, scope, is_persistent=reader.is_persistent, is_waited_for=reader.is_waited_for
         )
@@ -154,7 +154,8 @@ class ClientConnection(asyncio.Protocol):
     async def drain(self) -> None:
         """Wait until the client takes more, or is gone."""
         while self._drained is not None and not self.is_lost:
-            await self._drained
+            # Shielded: an app that gives up waiting, and then sends more, waits for the same future again.
+            await asyncio.shield(self._drained)
 
     def go_on_reading(self) -> None:
         """The app has taken what there was of a body."""
@@ -168,7 +169,7 @@ class ClientConnection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Answer what is under way and go; at once where nothing is."""
-        self.is_leaving = True
+        self.is_leaving = self._is_shut = True
         if self._current is None and not self.is_lost:
             self._transport.close()
 
@@ -178,7 +179,8 @@ class ClientConnection(asyncio.Protocol):
         taken_bytes = self._written_bytes - unsent_bytes
         self._stalled_looks = self._stalled_looks + 1 if unsent_bytes and taken_bytes == self._taken_bytes else 0
         self._taken_bytes = taken_bytes
-        if (self.deadline and now >= self.deadline) or self._stalled_looks >= STALLED_LOOKS:
+        is_late = 0 < self.deadline <= now and not unsent_bytes  # an answer that is still being taken has the time
+        if is_late or self._stalled_looks >= STALLED_LOOKS:
             self._transport.abort()
 
     # Reading.
@@ -192,10 +194,12 @@ class ClientConnection(asyncio.Protocol):
                 self._unread = data[position:]
                 self._pause_reading()
                 return
-            end = position + (BODY_PIECE_BYTES if self._reader.is_in_body else HEAD_PIECE_BYTES)
+            end = position + PIECE_BYTES
             self._feed(data[position:end])
             position = end
-        if self._has_enough():
+        if self._websocket is not None and position < len(data):
+            self._websocket.data_received(data[position:])
+        elif self._has_enough():
             self._pause_reading()
         else:
             self._resume_reading()
@@ -217,22 +221,22 @@ class ClientConnection(asyncio.Protocol):
     def _hand_over(self, rest: bytes) -> None:
         """From here on the connection is a WebSocket's."""
         self._is_ending = True
+        self._resume_reading()
         self._connections.discard(self)
         self._wake()
-        self._connections.open_websocket(self._transport, self._reader, rest)
+        self._websocket = self._connections.open_websocket(self._transport, self._reader, rest)
 
     def _refuse(self, error: BadRequest) -> None:
         """Nothing more can be read. What came before is answered first."""
         self._is_ending = True
+        self._refused = error
         if self._current is None:
             self._say(error)
-        elif self._reader.is_in_body and self._latest is not None:
+        elif self._latest is not None and not self._latest.is_complete:
             self._latest.break_off()
-        else:
-            self._refused = error
 
     def _say(self, error: BadRequest) -> None:
-        logger.info("a request cannot be read: %s", error)
+        self._connections.note(error)
         self.write(self._connections.refusal())
         self._end()
 
@@ -260,10 +264,15 @@ class ClientConnection(asyncio.Protocol):
         while (cycle := self._current) is not None:
             try:
                 await app(cycle.scope, cycle.receive, cycle.send)
+                if not (cycle.is_over or cycle.is_broken or self.is_lost):
+                    raise BadAnswer("it has no end")
             except BadAnswer as error:
                 logger.error("the app gave no valid response: %s", error)
             except Exception:
                 logger.exception("the app failed")
+            except asyncio.CancelledError:
+                self._transport.abort()  # or nobody would ever close it
+                raise
             self._proceed(cycle)
             if self._current is None and not (self._is_ending or self.is_lost):
                 self._next = self._loop.create_future()
@@ -273,6 +282,8 @@ class ClientConnection(asyncio.Protocol):
     def _proceed(self, cycle: Cycle) -> None:
         """To the next request, if there may be one."""
         self._current = None
+        if self._latest is cycle:
+            self._latest = None  # with what nobody asked for of its body
         if self.is_lost:
             return
         if not cycle.is_over:
@@ -283,6 +294,8 @@ class ClientConnection(asyncio.Protocol):
             self._current = self._waiting.popleft()
         elif self._refused is not None:
             self._say(self._refused)
+        elif self._is_shut:
+            self._end()
         else:
             self.deadline = self._connections.idle_until()
         if self._unread or self._is_reading_paused:
@@ -292,6 +305,8 @@ class ClientConnection(asyncio.Protocol):
         """The app has failed. Where a response has begun, only an end that is none can tell (RFC 9112 section 8)."""
         if cycle.has_begun:
             self._transport.abort()
+        elif cycle.is_broken and self._refused is not None:
+            self._say(self._refused)
         else:
             self.write(self._connections.failure())
             self._end()

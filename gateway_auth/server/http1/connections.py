@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.server.http1.connection import ClientConnection
-from gateway_auth.server.http1.request import RequestReader
+from gateway_auth.server.http1.request import BadRequest, RequestReader
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -20,6 +22,10 @@ IDLE_SECONDS = 65.0
 would otherwise send a request into a connection that is just being closed."""
 TICK_SECONDS = 1.0
 LOOK_TICKS = 5
+MAX_LINES = 50
+"""In the log, between two ticks, about what cannot be read: whoever sends it could fill a disk."""
+
+logger = logging.getLogger("gateway_auth.serve")
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -39,7 +45,7 @@ class Connections:
         self.now = 0.0
         self._max_connections = max_connections
         self._date = b""
-        self._ticks = 0
+        self._ticks = self._lines = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def open(
@@ -74,10 +80,15 @@ class Connections:
             "server": _address(transport.get_extra_info("sockname")),
         }
 
-    def add(self, connection: ClientConnection) -> bool:
-        """Count one more; whether it may stay."""
+    def add(self, connection: ClientConnection, transport: asyncio.Transport) -> bool:
+        """Count one more; whether it may stay.
+
+        Who has reset the connection by now has no address any more, but what it sent can be read: it must not pass
+        for a client of a unix socket.
+        """
         self._state.connections.add(connection)
-        return len(self._state.connections) <= self._max_connections
+        is_nobody = transport.get_extra_info("peername") is None and not _is_unix(transport)
+        return not is_nobody and len(self._state.connections) <= self._max_connections
 
     def discard(self, connection: ClientConnection) -> None:
         """It is closed, or somebody else's."""
@@ -90,6 +101,12 @@ class Connections:
         task.add_done_callback(self._state.tasks.discard)
         return task
 
+    def note(self, error: BadRequest) -> None:
+        """Say in the log why a request cannot be read, if not too much was said already."""
+        self._lines += 1
+        if self._lines <= MAX_LINES:
+            logger.info("a request cannot be read: %s", error)
+
     def date(self) -> bytes:
         """The line of the Date field."""
         return self._date
@@ -98,23 +115,34 @@ class Connections:
         """How long a connection may do nothing."""
         return self.now + IDLE_SECONDS
 
-    def open_websocket(self, transport: asyncio.Transport, reader: RequestReader, rest: bytes) -> None:
+    def open_websocket(self, transport: asyncio.Transport, reader: RequestReader, rest: bytes) -> asyncio.Protocol:
         """Give a connection to uvicorn's protocol for WebSockets, which reads the handshake anew."""
         lines = [b"GET %b HTTP/1.1" % reader.target, *(b": ".join(header) for header in reader.headers)]
         make: Any = self._config.ws_protocol_class
         protocol = make(config=self._config, server_state=self._state, app_state={})
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
-        protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n")
+        if not protocol.handshake_initiated:  # its bounds of a head are closer, and it would say nothing
+            transport.write(self.refusal())
+            transport.close()
+        elif rest:
+            protocol.data_received(rest)
+        return cast(asyncio.Protocol, protocol)
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         self.now = self._loop.time()
         self._date = b"date: " + formatdate(usegmt=True).encode()
         self._ticks += 1
+        self._lines = 0
         if self._ticks % LOOK_TICKS == 0:
             for connection in [each for each in self._state.connections if isinstance(each, ClientConnection)]:
                 connection.look(self.now)
+
+
+def _is_unix(transport: asyncio.Transport) -> bool:
+    return cast(socket.socket, transport.get_extra_info("socket")).family == socket.AF_UNIX
 
 
 def _address(found: object) -> tuple[str, int] | None:

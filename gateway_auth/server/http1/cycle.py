@@ -112,7 +112,7 @@ class Cycle:
         while not (self._line.is_lost or self.is_over or self.is_broken):
             if self._chunks or (self.is_complete and not self._is_end_told):
                 return self._piece()
-            if self._is_waited_for:
+            if self._is_waited_for and not self._has_begun:
                 self._is_waited_for = False
                 self._line.write(_CONTINUE)
             self._waiter = asyncio.get_running_loop().create_future()

@@ -16,12 +16,13 @@ from gateway_auth.asgi.types import Header, Scope
 
 MAX_OVERHEAD_BYTES = 65_536
 """Of what brings no body: a head with everything before it, chunk extensions, trailers."""
+MAX_FIELDS = 1_024
+"""In a head: what is made of a field takes many times the bytes of a short one. Apps may have a lower bound."""
 
 _BLANKS = b" \t"
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _VERSIONS = ("1.1", "1.0")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
-_LINE_WITH_VERSION = re.compile(rb"[\r\n]*[^\r\n]* HTTP/")
 
 
 class BadRequest(Exception):
@@ -53,8 +54,8 @@ class RequestReader:
     """Reads the requests of one connection. `facts` are what is the same in the scopes of all of them."""
 
     __slots__ = (
-        "_beginning",
         "_facts",
+        "_is_handshake",
         "_is_in_head",
         "_is_read_on",
         "_is_switching",
@@ -73,8 +74,8 @@ class RequestReader:
         self._facts = facts
         self._parser = HttpRequestParser(self)
         self._overhead_bytes = 0
-        self._beginning = b""
         self._is_in_head = False
+        self._is_handshake = False
         self._is_switching = False
         self._is_read_on = False
         self.target = b""
@@ -95,15 +96,14 @@ class RequestReader:
         """Take bytes as they came. Raises `BadRequest` and `Upgraded`."""
         self._overhead_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            self._read_on(data[upgrade.args[0] :])
+            self._parse(data)
         except HttpParserError as error:
             if self.is_persistent or not self.is_between:
                 raise BadRequest(_reason(error)) from error
             # What follows the last request of a connection is nobody's (RFC 9112 section 9.6).
-        if self._is_in_head:
-            self._look_at_beginning(data)
+        if self._is_in_head and self.target and data.endswith(b"\n") and self._parser.get_http_version()[0] == "0":
+            # All of a request of HTTP/0.9, where it is the first of a connection; llhttp would wait for more.
+            raise BadRequest("a request line without a version")
         if self._overhead_bytes > MAX_OVERHEAD_BYTES and not self.is_between:
             raise BadRequest("a head, chunk extension or trailer that does not end")
 
@@ -111,13 +111,11 @@ class RequestReader:
         """Nothing more will be fed. The parser holds its reader: together they would be left to the collector."""
         del self._parser
 
-    def _look_at_beginning(self, data: bytes) -> None:
-        """A line without a version is all of a request of HTTP/0.9; llhttp would wait for more."""
-        if self.headers:
-            return
-        self._beginning += data
-        if b"\n" in self._beginning.lstrip(b"\r\n") and not _LINE_WITH_VERSION.match(self._beginning):
-            raise BadRequest("a request line without a version")
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
 
     def _read_on(self, rest: bytes) -> None:
         """Behind a head that asks for another protocol. Only WebSocket is spoken, the rest as if nobody had asked.
@@ -125,7 +123,7 @@ class RequestReader:
         llhttp has stopped there. A body may follow, and another parser is told of its framing alone.
         """
         self._is_switching = False
-        if _asks_for_websocket(self.headers):
+        if self._is_handshake:
             raise Upgraded(rest)
         framing = [b"%b: %b\r\n" % header for header in self.headers if header[0] in _FRAMING]
         self._parser = HttpRequestParser(self)
@@ -142,7 +140,7 @@ class RequestReader:
         """The first byte of a request line."""
         if self._is_read_on:
             return
-        self.target = self._beginning = b""
+        self.target = b""
         self._is_in_head = True
         self.headers = []
         self.is_waited_for = False
@@ -158,6 +156,8 @@ class RequestReader:
             name = name.lower()
             value = value.rstrip(_BLANKS)
             self.headers.append((name, value))
+            if len(self.headers) > MAX_FIELDS:
+                raise BadRequest("a head of too many fields")
             if name == b"expect":
                 self.is_waited_for = value.lower() == b"100-continue"
 
@@ -176,7 +176,12 @@ class RequestReader:
         self.is_in_body = True
         self.is_persistent = parser.should_keep_alive()
         self._is_switching = parser.should_upgrade()
-        path, _, query = self._origin_form().partition(b"?")
+        if version == "1.0":
+            self.is_waited_for = False  # RFC 9110 section 10.1.1
+            if any(name == b"transfer-encoding" for name, _ in self.headers):
+                raise BadRequest("Transfer-Encoding in HTTP/1.0")  # RFC 9112 section 6.1
+        self.target = self._origin_form()
+        path, _, query = self.target.partition(b"?")
         text = path.decode("latin-1")
         scope = self._facts.copy()
         scope["http_version"] = version
@@ -185,7 +190,10 @@ class RequestReader:
         scope["raw_path"] = path
         scope["query_string"] = query
         scope["headers"] = self.headers
-        if not (self._is_switching and _asks_for_websocket(self.headers)):
+        self._is_handshake = (
+            self._is_switching and scope["method"] == "GET" and version == "1.1" and _asks_for_websocket(self.headers)
+        )
+        if not self._is_handshake:
             self._told.on_request(scope)
 
     def on_body(self, data: bytes) -> None:
@@ -219,7 +227,10 @@ class RequestReader:
 
 
 def _asks_for_websocket(headers: list[Header]) -> bool:
-    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers)
+    """A request with a body is none that opens a WebSocket."""
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers) and not any(
+        name in _FRAMING and value != b"0" for name, value in headers
+    )
 
 
 def _reason(error: HttpParserError) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -13,9 +15,12 @@ import pytest
 
 from gateway_auth.asgi.types import Message, Receive, Scope, Send
 from gateway_auth.server.http1 import Connections
-from gateway_auth.server.http1.connection import MAX_WAITING, STALLED_LOOKS
-from gateway_auth.server.http1.connections import IDLE_SECONDS
+from gateway_auth.server.http1.connection import PIECE_BYTES, STALLED_LOOKS
+from gateway_auth.server.http1.connections import IDLE_SECONDS, MAX_LINES
+from gateway_auth.server.http1.request import BadRequest
 
+LARGE_BYTES = 32_000_000
+HANDSHAKE = b"GET /ws HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -69,6 +74,44 @@ class App:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError("on purpose")
+
+    async def do_listen(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Looks whether the client has left, in the middle of its answer."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await receive()
+        await send({"type": "http.response.body", "body": b"cd"})
+
+    async def do_silent(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ends without an answer."""
+        await receive()
+
+    async def do_cancel(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    async def do_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        await self.gate.wait()
+        await send({"type": "http.response.body", "body": b"cd"})
+
+    async def do_large(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """All in one piece."""
+        await self._answer(send, b"x" * LARGE_BYTES)
+
+    async def do_impatient(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gives up waiting for the client, and then tries again."""
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % LARGE_BYTES)]}
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await send({"type": "http.response.body", "body": b"x" * (LARGE_BYTES - 2), "more_body": True})
+        self.gate.set()
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await send({"type": "http.response.body", "body": b"x"})
 
     async def do_flood(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -153,7 +196,7 @@ async def test_requests_sent_together_are_answered_in_order() -> None:
         reader, writer = await site.connect()
         writer.write(b"".join(map(get, paths)))
         await until(lambda: site.app.paths == paths[:1])
-        assert len(site.protocol._waiting) <= MAX_WAITING
+        assert len(site.protocol._waiting) <= PIECE_BYTES // len(get("/"))
         site.app.gate.set()
         assert [await answer(reader) for _ in paths] == [(200, path.encode()) for path in paths]
         writer.close()
@@ -168,6 +211,121 @@ async def test_what_cannot_be_read_is_said_after_the_answers_before_it() -> None
         said = await rest(reader)
         assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
         writer.close()
+
+
+@pytest.mark.parametrize("behind", [b"GET /x#y HTTP/1.1\r\nhost: h\r\n\r\n", HANDSHAKE], ids=["target", "handshake"])
+async def test_what_is_wrong_behind_a_request_takes_nothing_from_it(behind: bytes) -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(post("/hold", 2) + b"ab" + behind)
+        await until(lambda: bool(site.app.paths))
+        site.app.gate.set()
+        assert await answer(reader) == (200, b"ab")
+        assert await rest(reader) == REFUSED
+        writer.close()
+
+
+async def test_any_number_of_requests_may_follow_a_body() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(post("/hold", 5))
+        await until(lambda: bool(site.app.paths))
+        writer.write(b"hello" + 1000 * b"GET / HTTP/1.1\r\n\r\n")
+        site.app.gate.set()
+        assert await answer(reader) == (200, b"hello")
+        for _ in range(1000):
+            assert await answer(reader) == (200, b"/")
+        writer.close()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_a_body_nobody_has_read_does_not_keep_others_from_being_heard(*, is_whole: bool) -> None:
+    size = 69_000
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(post("/wait", size if is_whole else 64_000_000) + b"x" * size)
+        await until(lambda: bool(site.state.connections) and site.protocol._is_reading_paused)
+        protocol = site.protocol
+        site.app.gate.set()
+        assert await answer(reader) == (200, b"/wait")
+        if is_whole:
+            writer.write(get("/b"))
+            assert await answer(reader) == (200, b"/b")
+        else:
+            assert not protocol._is_reading_paused, "what the client goes on sending is dropped"
+        writer.close()
+
+
+async def test_no_answer_is_interrupted_to_ask_for_a_body() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(b"POST /listen HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n")
+        assert await answer(reader) == (200, b"abcd")
+        writer.close()
+
+
+async def test_an_app_that_says_nothing_of_a_body_that_makes_no_sense() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(b"POST /leave HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")
+        assert await rest(reader) == REFUSED
+        writer.close()
+
+
+async def test_an_app_that_says_nothing_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/silent"))
+        assert await rest(reader) == FAILED
+        assert "no valid response" in caplog.text
+        writer.close()
+
+
+async def test_an_app_that_is_cancelled_leaves_no_connection_behind() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/cancel"))
+        with contextlib.suppress(ConnectionResetError):
+            assert await rest(reader) == b""
+        await until(lambda: not site.state.connections and not site.state.tasks)
+        writer.close()
+
+
+async def test_an_app_that_gave_up_waiting_may_go_on_sending() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/impatient"))
+        await asyncio.wait_for(site.app.gate.wait(), 10)
+        assert len((await answer(reader))[1]) == LARGE_BYTES
+        writer.close()
+
+
+async def test_an_answer_that_is_still_being_taken_is_not_cut_off() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/large"))
+        await until(lambda: site.app.has_ended.is_set() and site.protocol.deadline > 0)
+        site.protocol.look(site.connections.now + IDLE_SECONDS + 1)
+        assert len((await answer(reader))[1]) == LARGE_BYTES
+        writer.close()
+
+
+def test_who_has_reset_the_connection_before_it_was_accepted_is_not_served() -> None:
+    """It has no address any more, and would be taken for a client of a unix socket. Only uvloop asks so late."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def attempt() -> list[str]:
+        async with serving() as site:
+            with socket.create_connection(("127.0.0.1", site.port)) as client:
+                client.sendall(get("/a"))
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reader, writer = await site.connect()
+            writer.write(get("/b"))
+            assert await answer(reader) == (200, b"/b")
+            writer.close()
+            return site.app.paths
+
+    assert uvloop.run(attempt()) == ["/b"]
 
 
 async def test_a_body_that_makes_no_sense_is_broken_off_for_the_app() -> None:
@@ -313,6 +471,25 @@ async def test_leaving(path: str | None) -> None:
         site.app.gate.set()
         said = await rest(reader)
         assert (b"connection: close" in said and said.endswith(b"/wait")) if path else said == b""
+        writer.close()
+
+
+def test_what_cannot_be_read_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    connections = Connections(App(), max_connections=1, refusal=lambda: REFUSED, failure=lambda: FAILED)
+    with caplog.at_level("INFO", "gateway_auth.serve"):
+        for _ in range(MAX_LINES + 10):
+            connections.note(BadRequest("nonsense"))
+    assert len(caplog.records) == MAX_LINES
+
+
+async def test_leaving_does_not_wait_for_a_client_whose_answer_had_begun() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(get("/stream"))
+        await reader.readuntil(b"ab")
+        site.protocol.shutdown()
+        site.app.gate.set()
+        assert await rest(reader) == b"cd"
         writer.close()
 
 

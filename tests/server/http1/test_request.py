@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_auth.asgi.types import Scope
-from gateway_auth.server.http1.request import MAX_OVERHEAD_BYTES, BadRequest, RequestReader, Upgraded
+from gateway_auth.server.http1.request import MAX_FIELDS, MAX_OVERHEAD_BYTES, BadRequest, RequestReader, Upgraded
 
 
 class Told:
@@ -103,6 +103,8 @@ def test_byte_by_byte() -> None:
         b"GET /x HTTP/1.1\r\nhost: a\x00b\r\n\r\n",
         b"POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
         b"POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /x HTTP/1.0\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /x HTTP/1.1\r\n" + b"a:\r\n" * (MAX_FIELDS + 1) + b"\r\n",
         b"POST /x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
     ],
 )
@@ -137,6 +139,27 @@ def test_what_comes_behind_the_last_request_is_nobodys(raw: bytes, is_persistent
     assert reader.is_persistent == is_persistent
 
 
+def test_cut_in_three_anywhere() -> None:
+    """The middle piece ends one head and begins another."""
+    for cut in range(0, len(STREAM), 7):
+        told, _ = read(STREAM[:cut], STREAM[cut : cut + 40], STREAM[cut + 40 :])
+        assert told.seen() == SEEN
+
+
+def test_a_body_behind_an_upgrade_is_held_to_the_same_framing() -> None:
+    for coding in (b"gzip", b"xchunked", b"identity"):
+        with pytest.raises(BadRequest):
+            read(
+                b"POST / HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: h2c\r\ntransfer-encoding: %b\r\n\r\n"
+                % coding
+            )
+
+
+def test_in_http_1_0_nobody_waits_to_be_told_to_go_on() -> None:
+    _, reader = read(b"POST / HTTP/1.0\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n")
+    assert not reader.is_waited_for
+
+
 @pytest.mark.parametrize("value", [b"100-continue", b"100-Continue "])
 def test_a_body_that_is_held_back(value: bytes) -> None:
     _, reader = read(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\nexpect: %b\r\n\r\n" % value)
@@ -149,6 +172,29 @@ def test_a_handshake_is_told_with_what_came_behind() -> None:
     with pytest.raises(Upgraded) as upgraded:
         read(raw + b"frames")
     assert upgraded.value.rest == b"frames"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"POST / HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        b"GET / HTTP/1.0\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nab",
+        b"GET / HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ids=["method", "version", "length", "chunks"],
+)
+def test_what_is_no_handshake_is_a_usual_request(raw: bytes) -> None:
+    told, reader = read(raw)
+    assert (len(told.scopes), told.ends, reader.is_between) == (1, 1, True)
+
+
+def test_the_target_of_a_handshake_is_a_path() -> None:
+    reader = RequestReader(Told(), {})
+    with pytest.raises(Upgraded):
+        reader.feed(b"GET http://h/ws?a HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+    assert reader.target == b"/ws?a"
 
 
 FIELDS = b"x: y\r\n" * (MAX_OVERHEAD_BYTES // 6 + 1)
