@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -90,11 +90,14 @@ class ProxyApp:
         self._balancers: dict[str, Balancer] = {}
         self._websockets: set[WebSocket] = set()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward HTTP and WebSocket; take part in the lifespan."""
         if scope["type"] == "http":
-            return self._forward(scope, receive, send)
-        return self._tunnel(scope, receive, send) if scope["type"] == "websocket" else self._live(receive, send)
+            await self._forward(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._tunnel(scope, receive, send)
+        else:
+            await self._live(receive, send)
 
     async def aclose(self) -> None:
         """Close what is idle; exchanges in flight may finish, their connections are closed after them.

@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any
@@ -38,6 +39,8 @@ _FAILURE = (
     b"Internal Server Error"
 )
 
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
 
 def http1_config(
     app: ASGIApp, *, realm: str, max_connections: int, max_message_bytes: int, context: ssl.SSLContext | None = None
@@ -45,7 +48,9 @@ def http1_config(
     """How `app` is served. `realm` is told to whoever cannot be understood; `context` is what TLS is spoken with."""
     next_id = request_ids()
 
-    def refusal() -> bytes:
+    def refusal(status: int) -> bytes:
+        if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            return _TOO_LARGE
         outcome = deny_outcome(Deny(Reason.MALFORMED_REQUEST), realm, next_id()[1].decode("ascii"))
         lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in outcome.headers), b"connection: close"]
         return b"\r\n".join(lines) + b"\r\n\r\n" + outcome.body

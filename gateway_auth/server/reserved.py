@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
@@ -21,13 +21,17 @@ class Reserved:
         self._realm = realm
         self._next_id = request_ids()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The lifespan has no path and is the app's."""
         path: str = scope.get("path", "")
         if not path.startswith(RESERVED_PREFIX):
-            return self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         room = self._rooms.get(path[len(RESERVED_PREFIX) :].partition("/")[0])
-        return room(scope, receive, send) if room is not None else self._refuse(scope, send)
+        if room is not None:
+            await room(scope, receive, send)
+        else:
+            await self._refuse(scope, send)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         denial = Deny(Reason.NO_MATCHING_ROUTE)

@@ -146,7 +146,7 @@ def test_an_older_store_is_refused_until_it_is_upgraded_and_keeps_its_keys(works
     key = workspace.key(workspace.app())
     file = workspace.directory / "gateway.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        for table in ("admins", "creations"):
+        for table in ("admins", "creations", "key_networks"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP INDEX apps_of_owner")
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0006'")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -70,7 +71,8 @@ def test_a_flood_is_bounded_and_good_keys_stay(tmp_path: Path, own_port: int, mo
     before, after = report.samples[quarter : 2 * quarter], report.samples[-quarter:]
     assert max(each.worker for each in after) <= 1.02 * max(each.worker for each in before)
     if KEYS < ENOUGH_TO_PLATEAU:
-        assert max(each.blocks for each in after) <= max(each.blocks for each in before) + SPREAD
+        # Of the middle ones: a single moment says how much was under way.
+        assert median(each.blocks for each in after) <= median(each.blocks for each in before) + SPREAD
     else:
         assert max(each.redis for each in after) <= 1.5 * max(each.redis for each in before)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from gateway_auth.asgi.types import Scope
 from gateway_auth.server.http1.cycle import Cycle
+from gateway_auth.server.http1.patience import Patience
 from gateway_auth.server.http1.request import BadRequest, RequestReader, Upgraded
 from gateway_auth.server.http1.response import BadAnswer
 
@@ -22,8 +23,6 @@ PIECE_BYTES = 4_096
 one under way another piece is parsed only where none waits yet."""
 LINGER_SECONDS = 2.0
 """For a client to stop sending what nobody reads, before it is cut off (RFC 9112 section 9.6)."""
-STALLED_LOOKS = 12
-"""As often may a client be found not to have taken a byte of its answer."""
 
 logger = logging.getLogger("gateway_auth.serve")
 
@@ -32,30 +31,10 @@ class ClientConnection(asyncio.Protocol):
     """Requests are answered in the order they come, by one task (RFC 9112 section 9.3.2)."""
 
     __slots__ = (
-        "_connections",
-        "_current",
-        "_drained",
-        "_is_ending",
-        "_is_reading_paused",
-        "_is_shut",
-        "_latest",
-        "_loop",
-        "_next",
-        "_reader",
-        "_refused",
-        "_stalled_looks",
-        "_taken_bytes",
-        "_task",
-        "_transport",
-        "_unread",
-        "_waiting",
-        "_websocket",
-        "_written_bytes",
-        "date",
-        "deadline",
-        "is_leaving",
-        "is_lost",
-    )
+        "_connections", "_current", "_drained", "_is_ending", "_is_reading_paused", "_is_shut", "_latest", "_loop",
+        "_next", "_patience", "_reader", "_refused", "_task", "_transport", "_unread", "_waiting", "_websocket",
+        "date", "is_leaving", "is_lost",
+    )  # fmt: skip
 
     def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         self._connections = connections
@@ -72,12 +51,10 @@ class ClientConnection(asyncio.Protocol):
         self._is_shut = False
         self._websocket: asyncio.Protocol | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._written_bytes = self._taken_bytes = self._stalled_looks = 0
+        self._patience = Patience(connections.idle_until())
         self.date = connections.date
         self.is_lost = False
         self.is_leaving = False
-        self.deadline = connections.idle_until()
-        """When it is closed, unless something happens before; 0: never."""
 
     # What the event loop calls.
 
@@ -129,7 +106,7 @@ class ClientConnection(asyncio.Protocol):
         )
         if self._current is None:
             self._current = cycle
-            self.deadline = 0.0
+            self._patience.deadline = 0.0
             self._wake()
         else:
             self._waiting.append(cycle)
@@ -148,7 +125,7 @@ class ClientConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
-        self._written_bytes += len(data)
+        self._patience.written_bytes += len(data)
         self._transport.write(data)
 
     async def drain(self) -> None:
@@ -175,12 +152,7 @@ class ClientConnection(asyncio.Protocol):
 
     def look(self, now: float) -> None:
         """Called every few seconds: nobody may hold a connection by doing nothing."""
-        unsent_bytes = self._transport.get_write_buffer_size()
-        taken_bytes = self._written_bytes - unsent_bytes
-        self._stalled_looks = self._stalled_looks + 1 if unsent_bytes and taken_bytes == self._taken_bytes else 0
-        self._taken_bytes = taken_bytes
-        is_late = 0 < self.deadline <= now and not unsent_bytes  # an answer that is still being taken has the time
-        if is_late or self._stalled_looks >= STALLED_LOOKS:
+        if self._patience.is_over(now, self._transport.get_write_buffer_size()):
             self._transport.abort()
 
     # Reading.
@@ -237,7 +209,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _say(self, error: BadRequest) -> None:
         self._connections.note(error)
-        self.write(self._connections.refusal())
+        self.write(self._connections.refusal(error.status))
         self._end()
 
     def _pause_reading(self) -> None:
@@ -297,7 +269,7 @@ class ClientConnection(asyncio.Protocol):
         elif self._is_shut:
             self._end()
         else:
-            self.deadline = self._connections.idle_until()
+            self._patience.deadline = self._connections.idle_until()
         if self._unread or self._is_reading_paused:
             self._feed_unread()
 
@@ -320,5 +292,5 @@ class ClientConnection(asyncio.Protocol):
             self._transport.close()
             return
         self._transport.write_eof()
-        self.deadline = self._connections.now + LINGER_SECONDS
+        self._patience.deadline = self._connections.now + LINGER_SECONDS
         self._resume_reading()

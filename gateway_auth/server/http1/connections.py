@@ -33,11 +33,11 @@ _ASGI = {"version": "3.0", "spec_version": "2.4"}
 class Connections:
     """Made once for a worker. `open` is what uvicorn makes its protocol with, for every connection.
 
-    `refusal` and `failure` make the whole answer to what cannot be read, and to what the app failed at.
+    `refusal` makes the whole answer to what cannot be read, by its status, and `failure` to what the app failed at.
     """
 
     def __init__(
-        self, app: ASGIApp, *, max_connections: int, refusal: Callable[[], bytes], failure: Callable[[], bytes]
+        self, app: ASGIApp, *, max_connections: int, refusal: Callable[[int], bytes], failure: Callable[[], bytes]
     ) -> None:
         self.app = app
         self.refusal = refusal
@@ -124,7 +124,7 @@ class Connections:
         transport.set_protocol(protocol)
         protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n")
         if not protocol.handshake_initiated:  # its bounds of a head are closer, and it would say nothing
-            transport.write(self.refusal())
+            transport.write(self.refusal(400))
             transport.close()
         elif rest:
             protocol.data_received(rest)

@@ -26,7 +26,15 @@ _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 
 
 class BadRequest(Exception):
-    """What came is no valid request. The text is for the log."""
+    """What came is no valid request. The text is for the log, `status` for the client."""
+
+    status = 400
+
+
+class HeadTooLarge(BadRequest):
+    """More of a head than is read (RFC 6585 section 5)."""
+
+    status = 431
 
 
 class Upgraded(Exception):
@@ -99,13 +107,13 @@ class RequestReader:
             self._parse(data)
         except HttpParserError as error:
             if self.is_persistent or not self.is_between:
-                raise BadRequest(_reason(error)) from error
+                raise _problem(error) from error
             # What follows the last request of a connection is nobody's (RFC 9112 section 9.6).
         if self._is_in_head and self.target and data.endswith(b"\n") and self._parser.get_http_version()[0] == "0":
             # All of a request of HTTP/0.9, where it is the first of a connection; llhttp would wait for more.
             raise BadRequest("a request line without a version")
         if self._overhead_bytes > MAX_OVERHEAD_BYTES and not self.is_between:
-            raise BadRequest("a head, chunk extension or trailer that does not end")
+            raise (HeadTooLarge if self._is_in_head else BadRequest)("a head, chunk extension or trailer without end")
 
     def release(self) -> None:
         """Nothing more will be fed. The parser holds its reader: together they would be left to the collector."""
@@ -157,7 +165,7 @@ class RequestReader:
             value = value.rstrip(_BLANKS)
             self.headers.append((name, value))
             if len(self.headers) > MAX_FIELDS:
-                raise BadRequest("a head of too many fields")
+                raise HeadTooLarge("a head of too many fields")
             if name == b"expect":
                 self.is_waited_for = value.lower() == b"100-continue"
 
@@ -170,7 +178,7 @@ class RequestReader:
         if version not in _VERSIONS:
             raise BadRequest("an HTTP version other than 1.1 and 1.0")
         if self._overhead_bytes > MAX_OVERHEAD_BYTES and self._head_bytes() > MAX_OVERHEAD_BYTES:
-            raise BadRequest("a head that is too long")
+            raise HeadTooLarge("a head that is too long")
         self._overhead_bytes = 0
         self._is_in_head = False
         self.is_in_body = True
@@ -233,6 +241,7 @@ def _asks_for_websocket(headers: list[Header]) -> bool:
     )
 
 
-def _reason(error: HttpParserError) -> str:
+def _problem(error: HttpParserError) -> BadRequest:
+    """Ours, where one of our callbacks stopped llhttp."""
     cause = error.__context__
-    return str(cause if isinstance(cause, BadRequest) else error)
+    return cause if isinstance(cause, BadRequest) else BadRequest(str(error))

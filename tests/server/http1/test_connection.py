@@ -15,14 +15,19 @@ import pytest
 
 from gateway_auth.asgi.types import Message, Receive, Scope, Send
 from gateway_auth.server.http1 import Connections
-from gateway_auth.server.http1.connection import PIECE_BYTES, STALLED_LOOKS
+from gateway_auth.server.http1.connection import PIECE_BYTES
 from gateway_auth.server.http1.connections import IDLE_SECONDS, MAX_LINES
+from gateway_auth.server.http1.patience import STALLED_LOOKS
 from gateway_auth.server.http1.request import BadRequest
 
 LARGE_BYTES = 32_000_000
 HANDSHAKE = b"GET /ws HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def refusal(status: int) -> bytes:
+    return REFUSED if status == 400 else REFUSED.replace(b"400", b"%d" % status)
 
 
 class App:
@@ -146,7 +151,7 @@ class Site:
 async def serving(max_connections: int = 100) -> AsyncIterator[Site]:
     loop = asyncio.get_running_loop()
     app = App()
-    connections = Connections(app, max_connections=max_connections, refusal=lambda: REFUSED, failure=lambda: FAILED)
+    connections = Connections(app, max_connections=max_connections, refusal=refusal, failure=lambda: FAILED)
     state: Any = SimpleNamespace(connections=set(), tasks=set())
     config: Any = None
     server = await loop.create_server(lambda: connections.open(config, state, {}, loop), "127.0.0.1", 0)
@@ -304,7 +309,7 @@ async def test_an_answer_that_is_still_being_taken_is_not_cut_off() -> None:
     async with serving() as site:
         reader, writer = await site.connect()
         writer.write(get("/large"))
-        await until(lambda: site.app.has_ended.is_set() and site.protocol.deadline > 0)
+        await until(lambda: site.app.has_ended.is_set() and site.protocol._patience.deadline > 0)
         site.protocol.look(site.connections.now + IDLE_SECONDS + 1)
         assert len((await answer(reader))[1]) == LARGE_BYTES
         writer.close()
@@ -475,7 +480,7 @@ async def test_leaving(path: str | None) -> None:
 
 
 def test_what_cannot_be_read_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    connections = Connections(App(), max_connections=1, refusal=lambda: REFUSED, failure=lambda: FAILED)
+    connections = Connections(App(), max_connections=1, refusal=refusal, failure=lambda: FAILED)
     with caplog.at_level("INFO", "gateway_auth.serve"):
         for _ in range(MAX_LINES + 10):
             connections.note(BadRequest("nonsense"))
@@ -497,3 +502,11 @@ async def until(is_true: Any) -> None:
     async with asyncio.timeout(10):
         while not is_true():  # noqa: ASYNC110  # what is waited for is in the server's own objects
             await asyncio.sleep(0.005)
+
+
+async def test_a_head_that_is_too_large_is_told_so() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.write(b"GET / HTTP/1.1\r\nhost: h\r\nx: " + b"y" * 100_000)
+        assert (await rest(reader)).startswith(b"HTTP/1.1 431 ")
+        writer.close()
