@@ -10,29 +10,81 @@ MAX_EARLY_BYTES = 65_536
 """Of what a client sends before its handshake is answered. It should wait (RFC 6455 section 4.1)."""
 
 
+PIECE_BYTES = 4_096
+"""How much is read at once: some 600 of the smallest frames, which take milliseconds of everybody's time."""
+
+
 class WebSocketConnection(WebSocketsSansIOProtocol):
-    """Pongs wait for a client that reads, fragments take no more than their bytes, what is refused is no error."""
+    """Pongs wait for a client that reads, fragments take no more than their bytes, what is refused is no error.
+
+    Frames are read piece by piece, others in between, and no further than the app has come: uvicorn reads all there is.
+    """
 
     _early = b""
     _owed = b""
+    _unread = b""
+    _is_turn_due = False
 
     def data_received(self, data: bytes) -> None:
         """Frames are read when the handshake has been answered: until then the app could not take them."""
-        if not self.handshake_initiated or self.handshake_complete:
+        if not self.handshake_initiated:
             super().data_received(data)
+        elif self.handshake_complete:
+            self._unread += data
+            if self._may_go_on():
+                self._read_on()
+        else:
+            self._early += data
+            if len(self._early) > MAX_EARLY_BYTES:
+                self.transport.abort()
+
+    def _read_on(self) -> None:
+        self._is_turn_due = False
+        piece, self._unread = self._unread[:PIECE_BYTES], self._unread[PIECE_BYTES:]
+        if self.disconnected:
             return
-        self._early += data
-        if len(self._early) > MAX_EARLY_BYTES:
-            self.transport.abort()
+        super().data_received(piece)
+        if not self._unread:
+            self._resume()
+            return
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        self._take_turns()
+
+    def _may_go_on(self) -> bool:
+        """Whether the app has all there is. After its close it takes nothing, and the client's answer is read."""
+        return not self._is_turn_due and (self.queue.empty() or self.close_sent)
+
+    def _take_turns(self) -> None:
+        if self._may_go_on():
+            self._is_turn_due = True
+            self.loop.call_soon(self._read_on)
+
+    async def receive(self) -> Any:
+        """The next message. More is read when none is left."""
+        message = await self.queue.get()
+        if self._unread:
+            self._take_turns()
+        else:
+            self._resume()
+        return message
+
+    def _resume(self) -> None:
+        if self.read_paused and self.queue.empty() and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
 
     async def send(self, message: Any) -> None:
         """A handshake that was refused is complete as well: uvicorn would log each as an error."""
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
+            if self._unread:
+                self._take_turns()
         elif self._early and self.handshake_complete:
             early, self._early = self._early, b""
-            super().data_received(early)
+            self.data_received(early)
 
     def handle_ping(self) -> None:
         """To a client that takes nothing, only the latest ping is answered (RFC 6455 section 5.5.3)."""

@@ -10,7 +10,7 @@ import pytest
 from uvicorn.server import ServerState
 
 from gateway_auth.asgi.types import Message, Receive, Scope, Send
-from gateway_auth.server.http1.websocket import MAX_EARLY_BYTES
+from gateway_auth.server.http1.websocket import MAX_EARLY_BYTES, PIECE_BYTES
 from gateway_auth.server.http1_server import http1_config
 
 TEXT, PING = 0x1, 0x9
@@ -39,6 +39,7 @@ class App:
         self.gate = asyncio.Event()
         self.gate.set()
         self.has_begun = asyncio.Event()
+        self.slow = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
@@ -49,6 +50,8 @@ class App:
             await send({"type": "websocket.http.response.body", "body": b"no"})
             return
         await send({"type": "websocket.accept"})
+        if scope["path"] == "/slow":
+            await self.slow.wait()
         if scope["path"] == "/large":
             await send({"type": "websocket.send", "bytes": b"x" * LARGE_BYTES})
         message: Message
@@ -88,6 +91,7 @@ async def serving() -> AsyncIterator[Site]:
         for each in list(state.connections):
             each.transport.abort()
         app.gate.set()
+        app.slow.set()
         config.http_protocol_class.__self__.close()  # type: ignore[attr-defined]
         await asyncio.gather(*state.tasks, return_exceptions=True)
         await asyncio.sleep(0)
@@ -156,3 +160,25 @@ async def test_a_message_in_fragments_is_one_piece_at_all_times() -> None:
         assert protocol.frames == [b"ab"]  # type: ignore[union-attr]
         writer.write(frame(0, b"c"))
         assert await reader.readexactly(5) == b"\x81\x03abc"
+
+
+async def test_a_flood_of_small_frames_is_read_piece_by_piece() -> None:
+    """What is not read waits in the system's buffers; no more is held than one read brings."""
+    count = 100_000
+    async with serving() as site, site.client(handshake("/slow")) as (reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        (protocol,) = site.state.connections
+        flood = asyncio.create_task(_send(writer, frame(TEXT, b"x") * count))
+        async with asyncio.timeout(10):
+            while not protocol.read_paused:  # type: ignore[union-attr]  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.001)
+        assert protocol.queue.qsize() <= PIECE_BYTES // 7 + 1  # type: ignore[union-attr]
+        assert len(protocol._unread) <= 262_144  # type: ignore[union-attr]  # what one read of the loop brings
+        site.app.slow.set()
+        assert await reader.readexactly(3 * count) == b"\x81\x01x" * count
+        await flood
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()
