@@ -133,6 +133,13 @@ def _unaskable(examined: Examined) -> list[Problem]:
 def _unprovable(examined: Examined, folder: Path) -> list[Problem]:
     """Reports of leaked secrets that nobody could be believed about: the file with the public keys is not there."""
     table = examined.disclosure.table if examined.disclosure is not None else None
-    if table is None or table.keys_file is None or os.access(folder / table.keys_file, os.R_OK):
+    if table is None or table.keys_file is None or _is_readable(folder / table.keys_file):
         return []
     return [problem(("disclosure", "keys_file"), "cannot be read; put the public keys of who reports there")]
+
+
+def _is_readable(file: Path) -> bool:
+    try:
+        return os.access(file, os.R_OK)
+    except ValueError:  # a NUL in the name
+        return False

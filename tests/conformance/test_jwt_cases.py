@@ -59,7 +59,8 @@ def test_a_recipe(name: str, case: Case, mint: Mint, token_edges: dict[str, Edge
     assert len(edge.take_records()) == (answer.status == 200)
     if answer.value("content-type") == "application/problem+json":
         check_refusal(answer)
-        check_challenge(case, answer.values("www-authenticate"))
+        if answer.status != 400:  # no request at all, so nobody is challenged
+            check_challenge(case, answer.values("www-authenticate"))
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in with_special_keys()])

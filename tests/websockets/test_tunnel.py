@@ -182,6 +182,7 @@ async def test_the_upstreams_close_reaches_the_client(proxy: Edge, upstream: Ups
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(client.recv(), 10)
         assert (client.close_code, client.close_reason) == (code, reason)
+    await until(lambda: len(upstream.closes) == 1)  # or the next test would be told of it
 
 
 async def test_a_client_that_breaks_off_is_gone_for_the_upstream(proxy: Edge, upstream: Upstream) -> None:

@@ -10,6 +10,8 @@ MAX_EARLY_BYTES = 65_536
 """Of what a client sends before its handshake is answered. It should wait (RFC 6455 section 4.1)."""
 
 
+LINGER_SECONDS = 2.0
+"""For a client to stop sending what nobody reads, before it is cut off (RFC 6455 section 7.1.1)."""
 PIECE_BYTES = 4_096
 """How much is read at once: some 600 of the smallest frames, which take milliseconds of everybody's time."""
 
@@ -24,9 +26,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     _owed = b""
     _unread = b""
     _is_turn_due = False
+    _is_lingering = False
 
     def data_received(self, data: bytes) -> None:
         """Frames are read when the handshake has been answered: until then the app could not take them."""
+        if self._is_lingering:
+            return
         if not self.handshake_initiated:
             super().data_received(data)
         elif self.handshake_complete:
@@ -41,7 +46,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def _read_on(self) -> None:
         self._is_turn_due = False
         piece, self._unread = self._unread[:PIECE_BYTES], self._unread[PIECE_BYTES:]
-        if self.disconnected:
+        if self.disconnected or self._is_lingering:
             return
         super().data_received(piece)
         if not self._unread:
@@ -85,6 +90,23 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         elif self._early and self.handshake_complete:
             early, self._early = self._early, b""
             self.data_received(early)
+
+    def handle_parser_exception(self) -> None:
+        """Frames that are none, or too large. Closed at once, a client that is still sending would not read why."""
+        told = self.conn.close_sent
+        if told is not None:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": told.code, "reason": told.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._is_lingering = True
+        self._unread = b""
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
 
     def handle_ping(self) -> None:
         """To a client that takes nothing, only the latest ping is answered (RFC 6455 section 5.5.3)."""

@@ -182,3 +182,15 @@ async def test_a_flood_of_small_frames_is_read_piece_by_piece() -> None:
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(data)
     await writer.drain()
+
+
+async def test_a_client_that_sends_too_much_reads_why() -> None:
+    async with serving() as site, site.client(handshake()) as (reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        size = 5_000_000
+        writer.write(b"\x81\xff" + size.to_bytes(8) + bytes(4))
+        for _ in range(5):
+            writer.write(b"x" * 1_000_000)
+            await writer.drain()
+        said = await reader.read()
+        assert (said[0], int.from_bytes(said[2:4])) == (0x88, 1009)
