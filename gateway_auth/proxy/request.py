@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 from starlette.types import Scope
 
+from gateway_auth.core.http_head import joined
 from gateway_auth.core.shapes import Shape, Shapes
 from gateway_auth.proxy.client_facts import forwarded, x_forwarded
 from gateway_auth.proxy.failures import RequestRefused
@@ -260,10 +261,8 @@ def _target(scope: Scope) -> bytes:
 
 
 def _joined(lines: list[bytes]) -> bytes:
-    """One check over the whole head: no line break but ours, no NUL (RFC 9110 section 5.5)."""
-    data = b"\r\n".join(lines) + b"\r\n\r\n"
-    breaks = len(lines) + 1
-    if data.count(b"\n") != breaks or data.count(b"\r") != breaks or b"\0" in data:
+    data = joined(lines)
+    if data is None:
         raise RequestRefused("CR, LF or NUL inside a field")
     return data
 

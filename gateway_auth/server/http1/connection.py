@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from gateway_auth.asgi.types import Scope
 from gateway_auth.server.http1.cycle import Cycle
 from gateway_auth.server.http1.patience import Patience
 from gateway_auth.server.http1.request import BadRequest, RequestReader, Upgraded
 from gateway_auth.server.http1.response import BadAnswer
-
-if TYPE_CHECKING:
-    from gateway_auth.server.http1.connections import Connections
+from gateway_auth.server.http1.site import Site
 
 HIGH_WATER_BYTES = 65_536
 """Of a body that the app has not asked for, before the client is made to wait. One more read may come on top."""
@@ -31,13 +29,13 @@ class ClientConnection(asyncio.Protocol):
     """Requests are answered in the order they come, by one task (RFC 9112 section 9.3.2)."""
 
     __slots__ = (
-        "_connections", "_current", "_drained", "_is_ending", "_is_reading_paused", "_is_shut", "_latest", "_loop",
-        "_next", "_patience", "_reader", "_refused", "_task", "_transport", "_unread", "_waiting", "_websocket",
+        "_current", "_drained", "_is_ending", "_is_reading_paused", "_is_shut", "_latest", "_loop", "_next",
+        "_patience", "_reader", "_refused", "_site", "_task", "_transport", "_unread", "_waiting", "_websocket",
         "date", "is_leaving", "is_lost",
     )  # fmt: skip
 
-    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
-        self._connections = connections
+    def __init__(self, site: Site, loop: asyncio.AbstractEventLoop) -> None:
+        self._site = site
         self._loop = loop
         self._current: Cycle | None = None
         self._latest: Cycle | None = None
@@ -51,8 +49,8 @@ class ClientConnection(asyncio.Protocol):
         self._is_shut = False
         self._websocket: asyncio.Protocol | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._patience = Patience(connections.idle_until())
-        self.date = connections.date
+        self._patience = Patience(site.idle_until())
+        self.date = site.date
         self.is_lost = False
         self.is_leaving = False
 
@@ -61,14 +59,14 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is there."""
         self._transport = cast(asyncio.Transport, transport)
-        self._reader = RequestReader(self, self._connections.facts(self._transport))
-        if not self._connections.add(self, self._transport):
+        self._reader = RequestReader(self, self._site.facts(self._transport))
+        if not self._site.add(self, self._transport):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. A request under way goes on, and hears of it."""
         self.is_lost = True
-        self._connections.discard(self)
+        self._site.discard(self)
         self._reader.release()
         self._waiting.clear()
         if self._current is not None:
@@ -194,9 +192,9 @@ class ClientConnection(asyncio.Protocol):
         """From here on the connection is a WebSocket's."""
         self._is_ending = True
         self._resume_reading()
-        self._connections.discard(self)
+        self._site.discard(self)
         self._wake()
-        self._websocket = self._connections.open_websocket(self._transport, self._reader, rest)
+        self._websocket = self._site.open_websocket(self._transport, self._reader, rest)
 
     def _refuse(self, error: BadRequest) -> None:
         """Nothing more can be read. What came before is answered first."""
@@ -208,8 +206,8 @@ class ClientConnection(asyncio.Protocol):
             self._latest.break_off()
 
     def _say(self, error: BadRequest) -> None:
-        self._connections.note(error)
-        self.write(self._connections.refusal(error.status))
+        self._site.note(error)
+        self.write(self._site.refusal(error.status))
         self._end()
 
     def _pause_reading(self) -> None:
@@ -229,10 +227,10 @@ class ClientConnection(asyncio.Protocol):
             if not self._next.done():
                 self._next.set_result(None)
         elif self._task is None and self._current is not None:
-            self._task = self._connections.start(self._serve())
+            self._task = self._site.start(self._serve())
 
     async def _serve(self) -> None:
-        app = self._connections.app
+        app = self._site.app
         while (cycle := self._current) is not None:
             try:
                 await app(cycle.scope, cycle.receive, cycle.send)
@@ -269,7 +267,7 @@ class ClientConnection(asyncio.Protocol):
         elif self._is_shut:
             self._end()
         else:
-            self._patience.deadline = self._connections.idle_until()
+            self._patience.deadline = self._site.idle_until()
         if self._unread or self._is_reading_paused:
             self._feed_unread()
 
@@ -280,7 +278,7 @@ class ClientConnection(asyncio.Protocol):
         elif cycle.is_broken and self._refused is not None:
             self._say(self._refused)
         else:
-            self.write(self._connections.failure())
+            self.write(self._site.failure())
             self._end()
 
     def _end(self) -> None:
@@ -292,5 +290,5 @@ class ClientConnection(asyncio.Protocol):
             self._transport.close()
             return
         self._transport.write_eof()
-        self._patience.deadline = self._connections.now + LINGER_SECONDS
+        self._patience.deadline = self._site.now + LINGER_SECONDS
         self._resume_reading()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 from gateway_auth.asgi.types import Header, Message
+from gateway_auth.core.http_head import joined
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.shapes import Shapes
 
@@ -68,7 +69,10 @@ class Framing:
             lines.append(_CLOSE)
         elif self._version != "1.1":
             lines.append(_KEEP_ALIVE)
-        return _joined(lines)
+        data = joined(lines)
+        if data is None:
+            raise BadAnswer("CR, LF or NUL inside a field")
+        return data
 
     def _take(self, headers: Sequence[Header], lines: list[bytes]) -> tuple[bytes | None, bool]:
         """Put into `lines` what goes on as it is. Returns the declared length, and whether there is a date."""
@@ -119,15 +123,6 @@ class Framing:
             if self._left < 0 or (is_last and self._left):
                 raise BadAnswer("the body is not as long as its Content-Length says")
         return data
-
-
-def _joined(lines: list[bytes]) -> bytes:
-    """One check over the whole head: no line break but ours, no NUL (RFC 9110 section 5.5)."""
-    data = b"\r\n".join(lines) + b"\r\n\r\n"
-    breaks = len(lines) + 1
-    if data.count(b"\n") != breaks or data.count(b"\r") != breaks or b"\0" in data:
-        raise BadAnswer("CR, LF or NUL inside a field")
-    return data
 
 
 def _status_line(status: int) -> bytes:

@@ -16,9 +16,9 @@ import pytest
 from gateway_auth.asgi.types import Message, Receive, Scope, Send
 from gateway_auth.server.http1 import Connections
 from gateway_auth.server.http1.connection import PIECE_BYTES
-from gateway_auth.server.http1.connections import IDLE_SECONDS, MAX_LINES
 from gateway_auth.server.http1.patience import STALLED_LOOKS
 from gateway_auth.server.http1.request import BadRequest
+from gateway_auth.server.http1.site import IDLE_SECONDS, MAX_LINES
 
 LARGE_BYTES = 32_000_000
 HANDSHAKE = b"GET /ws HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
