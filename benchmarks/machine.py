@@ -63,7 +63,7 @@ def look(generator: str, size: str) -> Machine:
         processor=_processor(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         system=platform.system(),
-        kernel=platform.release(),
+        kernel=platform.release().partition("-")[0],
         generator=generator,
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         size=size,
