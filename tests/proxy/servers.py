@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVERS = ("granian", "uvicorn")
+SERVERS = ("http1", "granian", "uvicorn")
 
 
 def free_port() -> int:
@@ -28,6 +28,8 @@ def free_port() -> int:
 
 def command(server: str, port: int) -> list[str]:
     """How operators would start it."""
+    if server == "http1":
+        return ["tests.proxy.http1_main", str(port)]
     app = "tests.proxy.gateway_app:app"
     if server == "granian":
         return ["granian", "--interface", "asgi", "--http", "1", "--loop", "uvloop", "--port", str(port), app]
