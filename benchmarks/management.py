@@ -1,4 +1,4 @@
-"""Management with a million keys: what it costs over a thousand keys, lists, following the audit, counting use."""
+"""Management with many keys: what it costs over a thousand keys, lists, following the audit, counting use."""
 
 from __future__ import annotations
 
