@@ -14,8 +14,9 @@ WITH_PEERS = BENCHMARK_PEERS_PYTHON=$$(test -f $(PEERS) && echo $(CURDIR)/.venv-
 BENCH_ARGS := --json build/bench/figures.json --plots docs/performance --baseline benchmarks/baseline.json \
 	--write-docs README.md --write-docs docs/performance.md
 SOURCES := $(wildcard gateway_auth tests benchmarks scripts examples)
-# One file stays on one worker, so that servers started for a module start once.
-PYTEST := $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile
+# One file stays on one worker, so that servers started for a module start once. A worker that dies ends the run: one
+# made in its place would be given files with nothing left to do, and wait for more for ever.
+PYTEST := $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile --max-worker-restart 0
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
