@@ -98,7 +98,7 @@ def serving_all(systems: Mapping[str, System], asking: Asking) -> Iterator[dict[
             name: stack.enter_context(
                 serving("apart", system.app, core, {}, python=apart() or sys.executable)
                 if system.is_apart
-                else serving("uvicorn", system.app, core, asking.environment(name, system))
+                else serving(system.server, system.app, core, asking.environment(name, system))
             )
             for name, system in systems.items()
         }

@@ -25,6 +25,11 @@ COMMANDS: dict[str, list[str]] = {
         "-m", "uvicorn", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--http", "httptools",
         "--loop", "uvloop", "--no-proxy-headers", "--no-access-log", "--log-level", "warning",
     ],
+    "http1": [
+        "-m", "uvicorn", "benchmarks.server_apps:{app}", "--factory", "--port", "{port}", "--http",
+        "gateway_auth.uvicorn:Http1", "--loop", "uvloop", "--no-proxy-headers", "--no-access-log", "--log-level",
+        "warning",
+    ],
     "apart": [
         "-m", "uvicorn", "benchmarks.peers.{app}:app", "--factory", "--port", "{port}", "--http", "httptools",
         "--loop", "uvloop", "--no-proxy-headers", "--no-access-log", "--log-level", "warning",

@@ -22,7 +22,8 @@ class System(Struct, frozen=True, kw_only=True):
     """One system. `app` is a factory of server_apps, or of peers/ where `is_apart`: those run on a Python of their own.
 
     `does` says what a request passes, so that nobody compares what does different things. `bare` is the app it is held
-    against: its own framework's. `ask` names the requests of `asking`.
+    against: its own framework's, on uvicorn's own protocol. `ask` names the requests of `asking`, `server` a command of
+    `servers`.
     """
 
     title: str
@@ -33,6 +34,7 @@ class System(Struct, frozen=True, kw_only=True):
     bare: str = "bare"
     ask: Literal["key", "cold", "token", "first_sight", "keyshield", "guard"] = "key"
     is_apart: bool = False
+    server: str = "uvicorn"
 
     @property
     def is_ours(self) -> bool:
@@ -46,6 +48,9 @@ _LIMITS_ALONE = "two limits, no keys"
 SYSTEMS: dict[str, System] = {
     "key": System(title="gateway-auth, key in memory", group="keys", does="key", site="key"),
     "scoped": System(title="gateway-auth, with all rules", group="keys", does=_SCOPES),
+    "scoped_http1": System(
+        title="gateway-auth, with all rules, on its own HTTP/1.1 in uvicorn", group="keys", does=_SCOPES, server="http1"
+    ),
     "cold": System(title="gateway-auth, key read from SQLite", group="keys", does="key", site="key", ask="cold"),
     "keyshield": System(
         title="keyshield, keys in memory", group="keys", does="key, scopes; without its delay of 100 to 300 ms",

@@ -9,7 +9,6 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from http import HTTPStatus
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any
@@ -17,12 +16,10 @@ from typing import Any
 from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 
-from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.types import ASGIApp
-from gateway_auth.core.decision import Deny, Reason
-from gateway_auth.core.outcome import deny_outcome
 from gateway_auth.server.http1 import Connections
 from gateway_auth.server.http1.websocket import WebSocketConnection
+from gateway_auth.server.refusals import Refusals
 from gateway_auth.server.sockets import BACKLOG
 
 DRAIN_SECONDS = 2.0
@@ -34,28 +31,13 @@ HANDSHAKE_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 _GLANCE_SECONDS = 0.001
 
-_FAILURE = (
-    b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain\r\ncontent-length: 21\r\nconnection: close\r\n\r\n"
-    b"Internal Server Error"
-)
-
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
 
 def http1_config(
-    app: ASGIApp, *, realm: str, max_connections: int, max_message_bytes: int, context: ssl.SSLContext | None = None
+    app: ASGIApp, *, max_connections: int, max_message_bytes: int, context: ssl.SSLContext | None = None
 ) -> Config:
-    """How `app` is served. `realm` is told to whoever cannot be understood; `context` is what TLS is spoken with."""
-    next_id = request_ids()
-
-    def refusal(status: int) -> bytes:
-        if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-            return _TOO_LARGE
-        outcome = deny_outcome(Deny(Reason.MALFORMED_REQUEST), realm, next_id()[1].decode("ascii"))
-        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in outcome.headers), b"connection: close"]
-        return b"\r\n".join(lines) + b"\r\n\r\n" + outcome.body
-
-    connections = Connections(app, max_connections=max_connections, refusal=refusal, failure=lambda: _FAILURE)
+    """How `app` is served; `context` is what TLS is spoken with."""
+    refusals = Refusals()
+    connections = Connections(app, max_connections=max_connections, refusal=refusals.refusal, failure=refusals.failure)
     config = Config(
         app,
         interface="asgi3",

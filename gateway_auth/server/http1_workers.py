@@ -51,7 +51,6 @@ class Http1Workers:
 
         config = http1_config(
             parts.app,
-            realm=rules.realm,
             max_connections=self._connections,
             max_message_bytes=rules.max_body_bytes,
             context=self._context,

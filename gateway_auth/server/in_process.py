@@ -17,7 +17,6 @@ from gateway_auth.server.standalone import connections_per_worker
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 10_485_760
-REALM = "gateway"
 
 
 def stop_signal() -> asyncio.Event:
@@ -41,9 +40,7 @@ async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncI
     """`app` answers there inside, and has stopped afterwards. Raises CannotServe where it does not start."""
     listener = TcpAddress(address, port).bind()
     ready = asyncio.Event()
-    config = http1_config(
-        app, realm=REALM, max_connections=connections_per_worker(), max_message_bytes=MAX_MESSAGE_BYTES
-    )
+    config = http1_config(app, max_connections=connections_per_worker(), max_message_bytes=MAX_MESSAGE_BYTES)
     server = _Guest(config, ready.set, drain_seconds=0.0)
     task = asyncio.create_task(_serve(server, listener))
     try:

@@ -11,6 +11,7 @@ SERVERS = {
     "mounted-granian": "granian",
     "standalone": "http1",
     "mounted-uvicorn": "uvicorn",
+    "mounted-http1": "http1",
     "proxied-uvicorn": "uvicorn",
 }
 
@@ -33,7 +34,7 @@ RAW: dict[tuple[str, str], Instead] = {
 }
 
 FRAGMENT = {"PATH-A022": b"/public/"}
-"""Granian and uvicorn cut a target at `#` and pass on no trace of it: what is before it is judged and forwarded."""
+"""Granian and uvicorn's own protocols cut a target at `#` and pass on no trace of it: what is before it is judged."""
 CUT = frozenset(edge for edge, server in SERVERS.items() if server != "http1")
 MOUNTED_ONLY = frozenset(("upgrade", "http2-settings"))
 """A mounted app is told the connection's own headers by its server. A proxy forwards none of them."""

@@ -21,7 +21,7 @@ from tests.conformance.wire import Connection, request
 from tests.conformance.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-MOUNTED = ("mounted-granian", "mounted-uvicorn")
+MOUNTED = ("mounted-granian", "mounted-uvicorn", "mounted-http1")
 PROXIES = ("standalone", "proxied-uvicorn")
 EDGES = MOUNTED + PROXIES
 START_SECONDS = 30.0
@@ -115,7 +115,8 @@ def command(name: str, port: int, config: Path) -> list[str]:
     if name == "mounted-granian":
         options = ["--interface", "asgi", "--http", "1", "--loop", "uvloop", "--no-access-log", "--log-level", "debug"]
         return [sys.executable, "-m", "granian", *options, "--factory", "--port", str(port), app]
-    options = ["--http", "httptools", "--no-proxy-headers", "--no-access-log", "--log-level", "debug"]
+    protocol = "gateway_auth.uvicorn:Http1" if name == "mounted-http1" else "httptools"
+    options = ["--http", protocol, "--no-proxy-headers", "--no-access-log", "--log-level", "debug"]
     return [sys.executable, "-m", "uvicorn", *options, "--factory", "--port", str(port), app]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway_auth.server.http1.connection import ClientConnection
 from gateway_auth.server.http1.connections import Connections
 
-__all__ = ["Connections"]
+__all__ = ["ClientConnection", "Connections"]

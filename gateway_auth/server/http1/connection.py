@@ -26,17 +26,19 @@ logger = logging.getLogger("gateway_auth.serve")
 
 
 class ClientConnection(asyncio.Protocol):
-    """Requests are answered in the order they come, by one task (RFC 9112 section 9.3.2)."""
+    """Requests are answered in the order they come (RFC 9112 section 9.3.2)."""
 
     __slots__ = (
-        "_current", "_drained", "_is_ending", "_is_reading_paused", "_is_shut", "_latest", "_loop", "_next",
+        "_current", "_drained", "_is_ending", "_is_reading_paused", "_is_shut", "_latest", "_next",
         "_patience", "_reader", "_refused", "_site", "_task", "_transport", "_unread", "_waiting", "_websocket",
-        "date", "is_leaving", "is_lost",
+        "date", "is_leaving", "is_lost", "own_lines",
     )  # fmt: skip
 
-    def __init__(self, site: Site, loop: asyncio.AbstractEventLoop) -> None:
+    has_task_each = False
+    """Whether each request has a task of its own: an app may leave something in the context of the one it runs in."""
+
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._loop = loop
         self._current: Cycle | None = None
         self._latest: Cycle | None = None
         self._waiting: deque[Cycle] = deque()
@@ -45,21 +47,20 @@ class ClientConnection(asyncio.Protocol):
         self._unread = b""
         self._refused: BadRequest | None = None
         self._is_reading_paused = False
-        self._is_ending = False
-        self._is_shut = False
+        self._is_ending = self._is_shut = False
         self._websocket: asyncio.Protocol | None = None
         self._drained: asyncio.Future[None] | None = None
         self._patience = Patience(site.idle_until())
         self.date = site.date
-        self.is_lost = False
-        self.is_leaving = False
+        self.own_lines = site.own_lines
+        self.is_lost = self.is_leaving = False
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is there."""
         self._transport = cast(asyncio.Transport, transport)
-        self._reader = RequestReader(self, self._site.facts(self._transport))
+        self._reader = RequestReader(self, self._site.facts(self._transport), self._site.has_websocket)
         if not self._site.add(self, self._transport):
             self._transport.abort()
 
@@ -86,7 +87,7 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not take what is sent."""
-        self._drained = self._loop.create_future()
+        self._drained = self._site.loop.create_future()
 
     def resume_writing(self) -> None:
         """It does, or will not any more."""
@@ -136,7 +137,7 @@ class ClientConnection(asyncio.Protocol):
         """The app has taken what there was of a body."""
         if self._is_reading_paused and not self.is_lost:
             if self._unread:
-                self._loop.call_soon(self._feed_unread)
+                self._site.loop.call_soon(self._feed_unread)
             else:
                 self._resume_reading()
 
@@ -244,8 +245,12 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.abort()  # or nobody would ever close it
                 raise
             self._proceed(cycle)
+            if self.has_task_each:
+                self._task = None
+                self._wake()
+                return
             if self._current is None and not (self._is_ending or self.is_lost):
-                self._next = self._loop.create_future()
+                self._next = self._site.loop.create_future()
                 await self._next
                 self._next = None
 

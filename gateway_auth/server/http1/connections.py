@@ -31,11 +31,14 @@ class Connections(Site):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> ClientConnection:
         """A protocol for one connection."""
-        loop = _loop or asyncio.get_running_loop()
+        self.begin(config, server_state, _loop or asyncio.get_running_loop())
+        return ClientConnection(self)
+
+    def begin(self, config: Config, server_state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+        """Before each connection; only the first time is it news."""
         if self._timer is None:
             self.config, self.state, self.loop = config, server_state, loop
             self._tick()
-        return ClientConnection(self, loop)
 
     def close(self) -> None:
         """The clock stops. Connections that are open stay so."""

@@ -19,6 +19,8 @@ class Line(Protocol):
     is_leaving: bool
     date: Callable[[], bytes]
     """The line of the Date field."""
+    own_lines: tuple[bytes, ...]
+    """Of fields that are the server's."""
 
     def write(self, data: bytes) -> None:
         """Send to the client."""
@@ -47,6 +49,7 @@ class Cycle:
         "is_complete",
         "is_over",
         "scope",
+        "status",
     )
 
     def __init__(self, line: Line, scope: Scope, *, is_persistent: bool, is_waited_for: bool) -> None:
@@ -69,6 +72,8 @@ class Cycle:
         """All of the request has come."""
         self.is_over = False
         """All of the response has been written."""
+        self.status = 0
+        """Of the response, once a part of it has been written."""
 
     @property
     def is_persistent(self) -> bool:
@@ -153,8 +158,10 @@ class Cycle:
             data = framing.body(body, is_last=is_last)
         else:
             self._start = None
-            framing.is_persistent = framing.is_persistent and not self._line.is_leaving
-            data = framing.head(start, self._line.date(), len(body) if is_last else None)
+            line = self._line
+            framing.is_persistent = framing.is_persistent and not line.is_leaving
+            self.status = start["status"]
+            data = framing.head(start, line.date(), len(body) if is_last else None, line.own_lines)
             data += framing.body(body, is_last=is_last)
             self._has_begun = True
         if is_last:

@@ -63,6 +63,7 @@ class RequestReader:
 
     __slots__ = (
         "_facts",
+        "_has_websocket",
         "_is_handshake",
         "_is_in_head",
         "_is_read_on",
@@ -77,9 +78,10 @@ class RequestReader:
         "target",
     )
 
-    def __init__(self, told: Told, facts: dict[str, Any]) -> None:
+    def __init__(self, told: Told, facts: dict[str, Any], has_websocket: bool = True) -> None:
         self._told = told
         self._facts = facts
+        self._has_websocket = has_websocket
         self._parser = HttpRequestParser(self)
         self._overhead_bytes = 0
         self._is_in_head = False
@@ -199,7 +201,11 @@ class RequestReader:
         scope["query_string"] = query
         scope["headers"] = self.headers
         self._is_handshake = (
-            self._is_switching and scope["method"] == "GET" and version == "1.1" and _asks_for_websocket(self.headers)
+            self._is_switching
+            and self._has_websocket
+            and scope["method"] == "GET"
+            and version == "1.1"
+            and _asks_for_websocket(self.headers)
         )
         if not self._is_handshake:
             self._told.on_request(scope)

@@ -52,15 +52,17 @@ class Framing:
         self._left: int | None = None
         self.is_persistent = is_persistent
 
-    def head(self, start: Message, date: bytes, whole: int | None) -> bytes:
+    def head(self, start: Message, date: bytes, whole: int | None, own: Iterable[bytes] = ()) -> bytes:
         """Up to and with the empty line. `date` is the line to add where there is none, `whole` the length of a body
-        that is known already. Raises `BadAnswer` for what could be read as another response than it is.
+        that is known already, `own` are lines of the server's. Raises `BadAnswer` for what could be read as another
+        response than it is.
         """
         status: int = start["status"]
         lines = [_STATUS_LINES.get(status) or _refuse_status(status)]
         length, is_dated = self._take(start.get("headers", ()), lines)
         if not is_dated:
             lines.append(date)
+        lines += own
         self._is_silent = self._is_to_head or status in _BODILESS
         if length is None and whole is not None and not self._is_silent:
             length = b"%d" % whole

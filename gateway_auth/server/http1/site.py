@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, cast
 
 from gateway_auth.asgi.types import ASGIApp
@@ -19,7 +20,8 @@ MAX_LINES = 50
 
 logger = logging.getLogger("gateway_auth.serve")
 
-_ASGI = {"version": "3.0", "spec_version": "2.4"}
+# From 2.4 on an app may expect that it cannot send to a client that has left.
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class Site:
@@ -42,6 +44,12 @@ class Site:
         self.now = 0.0
         self.date_line = b""
         self.said_lines = 0
+        self.own_lines: tuple[bytes, ...] = ()
+        """Of fields that every response has."""
+        self.app_state: dict[str, Any] = {}
+        """What the lifespan left for requests."""
+        self.has_websocket = True
+        """Whether uvicorn has a protocol for it. A handshake is a request like others where it has not."""
         self._max_connections = max_connections
 
     def facts(self, transport: asyncio.Transport) -> dict[str, Any]:
@@ -72,10 +80,14 @@ class Site:
 
     def start(self, serving: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that the server waits for when it stops."""
-        task = self.loop.create_task(serving)
+        task = self.loop.create_task(serving, context=self.context())
         self.state.tasks.add(task)
         task.add_done_callback(self.state.tasks.discard)
         return task
+
+    def context(self) -> Context | None:
+        """What a task runs in, where that is not a copy of what it is started from."""
+        return None
 
     def note(self, error: BadRequest) -> None:
         """Say in the log why a request cannot be read, if not too much was said already."""
@@ -95,11 +107,13 @@ class Site:
         """Give a connection to uvicorn's protocol for WebSockets, which reads the handshake anew."""
         lines = [b"GET %b HTTP/1.1" % reader.target, *(b": ".join(header) for header in reader.headers)]
         make: Any = self.config.ws_protocol_class
-        protocol = make(config=self.config, server_state=self.state, app_state={})
+        protocol = make(config=self.config, server_state=self.state, app_state=self.app_state)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
         protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n")
-        if not protocol.handshake_initiated:  # its bounds of a head are closer, and it would say nothing
+        if not getattr(
+            protocol, "handshake_initiated", True
+        ):  # its bounds of a head are closer, and it would say nothing
             transport.write(self.refusal(400))
             transport.close()
         elif rest:

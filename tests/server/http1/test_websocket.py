@@ -81,7 +81,7 @@ class Site:
 @asynccontextmanager
 async def serving() -> AsyncIterator[Site]:
     app, state, loop = App(), ServerState(), asyncio.get_running_loop()
-    config = http1_config(app, realm="test", max_connections=100, max_message_bytes=1_000_000)
+    config = http1_config(app, max_connections=100, max_message_bytes=1_000_000)
     make = config.http_protocol_class
     server = await loop.create_server(lambda: make(config, state, {}, loop), "127.0.0.1", 0)  # type: ignore[call-arg]
     try:
