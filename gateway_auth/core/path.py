@@ -21,11 +21,12 @@ from gateway_auth.core.malformed import Malformed
 
 MAX_PATH_BYTES = 8192
 
-# A path of plain segments needs no second look. Dots stand only between other characters here (".well-known" takes
-# the slow way), so this pattern alone rules out every dot segment. Possessive: it never goes back, whatever is sent.
+# A path of plain segments needs no second look. A dot stands alone between other characters here (".well-known" takes
+# the slow way), so this pattern alone rules out every dot segment. Words are possessive, what is in groups must not be:
+# before Python 3.11.5 a possessive group matches what it should not (https://github.com/python/cpython/issues/106052).
 _WORD = rb"[A-Za-z0-9_~!$&'()*+,=:@|\[\]-]++"
 # It finds what is not plain, because a pattern that finds nothing makes no match object.
-is_unusual = re.compile(rb"(?!(?:(?:/" + _WORD + rb"(?:\.++" + _WORD + rb")*+)++/?|/)\Z)").match
+is_unusual = re.compile(rb"(?!/(?:" + _WORD + rb"(?:[./]" + _WORD + rb")*/?)?\Z)").match
 _ALLOWED = re.compile(rb"[A-Za-z0-9_~!$&'()*+,=:@|\[\].;/%-]*")
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _DOUBLE_ENCODED = re.compile(r"%25[0-9A-Fa-f]{2}")

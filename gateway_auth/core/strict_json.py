@@ -22,9 +22,10 @@ from msgspec.json import Decoder, Encoder
 MAX_DEPTH = 16
 _BLANKS = " \t\n\r"
 
-# A string, complete or cut off. Possessive, and the closing quote optional: each byte is looked at once, whatever is
-# sent.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+# Without escapes, a string ends at the next quote. Both patterns look at each byte once, whatever is sent. In one they
+# would be a possessive group, which matches what it should not before Python 3.11.5.
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*+"?')
 _TO_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)).difference(b"[]{}"))
 _MAY_BE_SURROGATE = re.compile(rb"\\u[dD]").search
@@ -79,7 +80,7 @@ def _is_shallow(data: bytes) -> bool:
 
     Each turn takes away the innermost pairs, and with them one level.
     """
-    brackets = _STRING.sub(b"", data).translate(_TO_SQUARE, _NO_BRACKETS)
+    brackets = _STRING.sub(b"", _ESCAPE.sub(b"", data)).translate(_TO_SQUARE, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
     return not brackets
