@@ -44,7 +44,11 @@ async def answering(answer: Callable[[bytes], bytes], *, hangs_up: bool = True) 
     """A proxy before an upstream that answers every handshake with bytes made of its accept key."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # a connection that was opened and not used
+            writer.close()
+            return
         key = re.search(rb"sec-websocket-key: (\S+)", head)
         assert key is not None
         writer.write(answer(base64.b64encode(hashlib.sha1(key[1] + GUID).digest())))
