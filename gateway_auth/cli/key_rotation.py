@@ -43,7 +43,7 @@ def rotate(
     expires_in: option.ExpiresIn = None,
     handing_over: Annotated[
         bool,
-        typer.Option("--hand-over", help="Send the new key to the webhook of [handover] instead of printing it."),
+        typer.Option("--hand-over", help="Send the new key to `handover.url` instead of printing it."),
     ] = False,
     config: Config = "",
     as_json: AsJson = False,
@@ -112,7 +112,7 @@ def due(
     ] = "",
     rotating: Annotated[
         bool,
-        typer.Option("--rotate", help="Rotate them all: the webhook of [handover] gets each new key and confirms it."),
+        typer.Option("--rotate", help="Rotate them all: `handover.url` gets each new key and confirms it."),
     ] = False,
     overlap: Annotated[
         str, typer.Option(metavar="7d", help="With --rotate or --rotate-with: how long the old keys go on working.")

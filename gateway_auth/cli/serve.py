@@ -25,7 +25,7 @@ def serve(
         bool,
         typer.Option(
             "--local-limits",
-            help="Without [redis], let each of several workers count limits by itself: more is admitted.",
+            help="Without Redis, let each of several workers count limits by itself: more is admitted.",
         ),
     ] = False,
     log_level: Annotated[

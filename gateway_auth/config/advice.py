@@ -67,6 +67,11 @@ def _about_routes(routes: list[RouteTable]) -> list[Problem]:
         if allowed and (covers(allowed, EVERYBODY_IPV4) or covers(allowed, PUBLIC_IPV6)):
             message = "allows every address of the internet; leave it out if that is meant"
             warnings.append(problem(("routes", position, "allow_networks"), message))
+        if "*" in route.path:
+            message = (
+                'holds a "*", which stands for itself; write "{name}" for one segment, "{name:path}" for all the rest'
+            )
+            warnings.append(problem(("routes", position, "path"), message))
         if route.mode == "shadow":
             message = 'is "shadow": requests this route would deny are let through'
             warnings.append(problem(("routes", position, "mode"), message))

@@ -100,10 +100,12 @@ names each.
 | `GATEWAY_AUTH_ROUTES__0__ACCESS=public` | `access` of the first route |
 | `GATEWAY_AUTH_PLANS__FREE__LIMITS__0__RATE=10/second` | the rate of the first limit of plan `free` |
 
-A value is read as TOML where it is TOML (`true`, `3`, `["a"]`, `{ rate = "5/second" }`), else as text.
+A value is read as TOML where it is TOML (`true`, `3`, `["a"]`, `{ rate = "5/second" }`), as JSON where a program wrote
+that (`{"rate": "5/second"}`), else as text.
 An entry of a list is named by its position, from 0; the number after the last adds one. A variable that
 names no key is a problem. Names without two underscores, such as `GATEWAY_AUTH_PEPPER`, are not
-configuration keys: they are yours for secrets.
+configuration keys: they are yours for secrets. One that looks like a key, such as `GATEWAY_AUTH_GATEWAY_LISTEN`, gets a
+warning.
 
 ## Secrets
 

@@ -10,7 +10,7 @@ from gateway_auth.config.configuration import Configuration
 from gateway_auth.config.contradictions import find_contradictions
 from gateway_auth.config.examine import examine
 from gateway_auth.config.keyring import open_keyring
-from gateway_auth.config.overlay import apply_environment, merge
+from gateway_auth.config.overlay import apply_environment, find_unread, merge
 from gateway_auth.config.problems import spell
 from gateway_auth.config.shape import Path
 from gateway_auth.config.source import read
@@ -50,7 +50,7 @@ def load(
     ]
     if problems or unplaced:
         raise ConfigError([*unplaced, *(_with_origin(problem, origins) for problem in problems)])
-    return compile_configuration(examined, keyring, found)
+    return compile_configuration(examined, keyring, found, find_unread(environ, found.tables))
 
 
 def _is_under(path: Path, others: list[Path]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from gateway_auth.config.problems import problem
 from gateway_auth.config.schema import Document
 from gateway_auth.config.shape import Path
 from gateway_auth.config.source import plain
+from gateway_auth.core.strict_json import parse_array, parse_object
 from gateway_auth.errors import Problem
 
 PREFIX = "GATEWAY_AUTH_"
@@ -130,15 +131,54 @@ def _put(node: object, key: str | int, value: object) -> None:
 
 
 def _parse(text: str, found: object) -> object:
-    """The value a variable means: TOML where it is that, else text. Where text belongs, only quotes go."""
+    """The value a variable means: TOML or JSON where it is that, else text. Where text belongs, only quotes go."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
-        return text
+        return text if shape.is_text(found) else _parse_json(text)
     value = parsed.get("value")
     if set(parsed) != {"value"} or not isinstance(value, str | int | float | list | dict):
         return text
     return text if shape.is_text(found) and not isinstance(value, str) else value
+
+
+def _parse_json(text: str) -> object:
+    """The object or array that `text` is in JSON, as programs write it; else `text`."""
+    data = text.encode(errors="surrogatepass")
+    return next((value for value in (parse_object(data), parse_array(data)) if value is not None), text)
+
+
+def find_unread(environ: Mapping[str, str], tables: Mapping[str, object]) -> list[Problem]:
+    """Warnings of variables with one underscore where two belong: they set nothing, unless a secret is read there."""
+    referred = set(_references(tables))
+    unread = []
+    for name in environ:
+        if not name.upper().startswith(PREFIX) or NESTING in name[len(PREFIX) :] or name in referred:
+            continue
+        path = _KEYS.get(name[len(PREFIX) :].lower())
+        if path is not None:
+            message = f"is not set by {name}: two underscores go between table and key, {environment_name(path)}"
+            unread.append(problem(path, message))
+    return unread
+
+
+def _references(value: object) -> Iterator[str]:
+    """The variables that secrets are read from, wherever in the configuration."""
+    if isinstance(value, str):
+        if value.startswith("env:"):
+            yield value.removeprefix("env:")
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _references(inner)
+
+
+_KEYS = {
+    f"{section}_{key}": (section, key)
+    for section, field in Document.model_fields.items()
+    if (model := shape.model_of(field.annotation)) is not None
+    for key in model.model_fields
+}
+"""What is easily written for the keys of tables that stand alone: `gateway_listen`."""
 
 
 def merge(tables: dict[str, object], above: Mapping[str, object]) -> tuple[list[Path], list[Problem]]:

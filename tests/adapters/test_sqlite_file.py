@@ -45,6 +45,17 @@ async def test_closing_leaves_one_file_that_holds_everything(tmp_path: Path) -> 
     assert query(sqlite_file(tmp_path), "SELECT id FROM keys") == [("key1",)]
 
 
+@pytest.mark.parametrize("name", ["we%41", "a?b", "a#b", "größe 1"])
+async def test_the_store_lies_in_its_directory_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / name
+    directory.mkdir()
+    store = SqlStore(sqlite_url(directory))
+    await save(store, app(), key())
+    await store.close()
+    assert [path.name for path in files(directory)] == ["gateway.db"]
+    assert [path.name for path in files(tmp_path)] == [name]
+
+
 async def test_a_closed_store_stays_closed(tmp_path: Path) -> None:
     store = SqlStore(sqlite_url(tmp_path))
     await store.current_revision()

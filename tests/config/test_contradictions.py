@@ -169,6 +169,7 @@ WARNINGS = [
     ),
     pytest.param(written(), "routes", id="no routes"),
     pytest.param(with_route(allow_networks=["0.0.0.0/0"]), "routes[0].allow_networks", id="everybody allowed"),
+    pytest.param(with_route(path="/v1/*"), "routes[0].path", id="a star that is no wildcard"),
     pytest.param(with_route(mode="shadow"), "routes[0].mode", id="shadow"),
     pytest.param(
         written(gateway={"workers": 2}, routes=[route(limits=[KEY_LIMIT])]),

@@ -71,6 +71,28 @@ PLACED = [
         9,
         id="a name in another letter case",
     ),
+    pytest.param(
+        "PLANS__FREE",
+        '{"limits": [{"rate": "8/day", "by": "app"}]}',
+        lambda c: c.rules.plans["Free"].limits[0].rate.count,
+        8,
+        id="JSON object",
+    ),
+    pytest.param(
+        "ROUTES__0__LIMITS",
+        '[{"rate": "8/day", "by": "app"}]',
+        lambda c: c.rules.policies[0].limits.limits[0].rate.count,
+        8,
+        id="JSON array",
+    ),
+    pytest.param(
+        "ROUTES__0__LIMITS",
+        '[{"rate": "8/day", "rate": "9/day"}]',
+        None,
+        "routes[0].limits: must be a list",
+        id="JSON of two meanings",
+    ),
+    pytest.param("GATEWAY__REALM", '{"a": 1}', None, "gateway.realm: must be 1 to 64", id="JSON where text belongs"),
     pytest.param("GATEWAY__LISTN", "x", None, 'gateway.listn: unknown key "listn", did you mean "listen"?', id="typo"),
     pytest.param(
         "GATWAY__REALM", "x", None, 'gatway: unknown key "gatway", did you mean "gateway"?', id="section typo"
@@ -101,6 +123,19 @@ def test_a_variable_sets_the_key_it_names(name: str, text: str, read: object, ex
 )
 def test_a_name_without_two_underscores_or_our_prefix_is_no_key(name: str) -> None:
     assert problems(SOURCE, {name: "x"} | ENVIRON) == []
+
+
+def test_a_variable_with_one_underscore_where_two_belong_is_warned_of() -> None:
+    (warning,) = loaded(SOURCE | {"gateway": {}}, GATEWAY_AUTH_GATEWAY_LISTEN="0.0.0.0:80").warnings
+    assert str(warning) == (
+        "gateway.listen: is not set by GATEWAY_AUTH_GATEWAY_LISTEN: "
+        "two underscores go between table and key, GATEWAY_AUTH_GATEWAY__LISTEN"
+    )
+
+
+def test_a_variable_that_a_secret_is_read_from_is_meant() -> None:
+    source = SOURCE | {"gateway": {}, "store": {"url": "env:GATEWAY_AUTH_STORE_URL"}}
+    assert loaded(source, GATEWAY_AUTH_STORE_URL="sqlite:///a.db").warnings == ()
 
 
 def test_entries_are_added_in_the_order_of_their_numbers() -> None:
