@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -58,11 +61,18 @@ def tell_tour(
     tell()
     tell("  # 200: the keys, as the admin API tells them")
     tell(f"  curl -si -H 'Authorization: Bearer {admin.token}' http://127.0.0.1:{admin.port}/api/v1/keys")
-    reader, config = keys["reader"], directory / DEFAULT_CONFIG
+    reader, command = keys["reader"], _command()
+    config = shlex.quote(str((directory / DEFAULT_CONFIG).absolute()))
     tell()
     tell("From another terminal: the reader's key stops working within two seconds, and works again")
-    tell(f"  gateway-auth keys disable {reader.key_id} -c {config}")
-    tell(f"  gateway-auth keys enable {reader.key_id} -c {config}")
+    tell(f"  {command} keys disable {reader.key_id} -c {config}")
+    tell(f"  {command} keys enable {reader.key_id} -c {config}")
+
+
+def _command() -> str:
+    """How this program is called from anywhere: `make run` puts it into no PATH."""
+    script = Path(sys.executable).with_name("gateway-auth")
+    return "gateway-auth" if which("gateway-auth") or not script.exists() else shlex.quote(str(script))
 
 
 def tell_check(taken: Sequence[Taken]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +89,7 @@ def _tell_next_steps(directory: Path) -> None:
     note()
     note("Next:")
     if directory != Path():
-        note(f"  cd {directory}")
+        note(f"  cd {shlex.quote(str(directory))}")
     note("  gateway-auth apps create shop --plan free")
     note("  gateway-auth keys create --app shop --scope orders:read")
     note("  gateway-auth serve        # set gateway.upstream in gateway.toml first")

@@ -41,15 +41,12 @@ from gateway_auth.core.resource import metadata_policies
 from gateway_auth.core.routes import RouteTable as CompiledRoutes
 from gateway_auth.core.ruleset import RuleSet
 from gateway_auth.core.slots import SlotLimit
-from gateway_auth.errors import Problem
 
 __all__ = ["ApiKeySettings", "Configuration", "compile_configuration"]
 
 
-def compile_configuration(
-    examined: Examined, keyring: Keyring, source: Source, noticed: Sequence[Problem] = ()
-) -> Configuration:
-    """The configuration of tables in which no problem was found. `noticed`: warnings of what was read beside them."""
+def compile_configuration(examined: Examined, keyring: Keyring, source: Source) -> Configuration:
+    """The configuration of tables in which no problem was found."""
     gateway, store, api_keys = examined.gateway.table, examined.store.table, examined.api_keys.table
     usage, audit = examined.usage.table, examined.audit.table
     if gateway is None or store is None or audit is None or api_keys is None or usage is None or keyring.pepper is None:
@@ -102,10 +99,7 @@ def compile_configuration(
         webhooks=tuple(_compile_webhooks(examined, keyring)),
         handover=_compile_handover(examined, keyring),
         source=source.name,
-        warnings=(
-            *noticed,
-            *find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None),
-        ),
+        warnings=tuple(find_warnings(gateway, routes, plans, redis, can_seal=keyring.encryption_key is not None)),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from gateway_auth.config.compile import compile_configuration
 from gateway_auth.config.configuration import Configuration
 from gateway_auth.config.contradictions import find_contradictions
@@ -50,7 +52,8 @@ def load(
     ]
     if problems or unplaced:
         raise ConfigError([*unplaced, *(_with_origin(problem, origins) for problem in problems)])
-    return compile_configuration(examined, keyring, found, find_unread(environ, found.tables))
+    configuration = compile_configuration(examined, keyring, found)
+    return replace(configuration, warnings=(*find_unread(environ, found.tables), *configuration.warnings))
 
 
 def _is_under(path: Path, others: list[Path]) -> bool:

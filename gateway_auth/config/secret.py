@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
@@ -103,7 +104,9 @@ def _read(name: str, path: Path) -> bytes:
             raise ValueError(f"secret file {name} is not a regular file")
         if status.st_mode & _FORBIDDEN_MODE:
             mode = stat.S_IMODE(status.st_mode)
-            raise ValueError(f"secret file {name} is open to others (mode {mode:04o}): chmod 600 {name}")
+            raise ValueError(
+                f"secret file {name} is open to others (mode {mode:04o}): chmod 600 {shlex.quote(str(path))}"
+            )
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_SECRET_BYTES + 1)
     except OSError as error:

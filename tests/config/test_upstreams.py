@@ -183,7 +183,7 @@ def test_files_of_tls_are_there_and_the_key_is_nobody_elses(tmp_path: Path) -> N
         assert len(found) == 2
         assert found[0].startswith("upstreams.orders.tls.ca_file: cannot be read")
         assert found[1].startswith("upstreams.orders.tls.client_key: ")
-        assert "chmod 600 client.key" in found[1]
+        assert f"chmod 600 {key}" in found[1]
         key.chmod(0o600)
         assert len(problems(with_group(servers=["https://a"], tls=tls), ENVIRON)) == 1
     finally:

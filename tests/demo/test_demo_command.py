@@ -103,10 +103,12 @@ def test_the_printed_lines_answer_exactly_as_printed(tmp_path: Path) -> None:
 
 
 def test_the_printed_commands_disable_and_enable_a_key(tmp_path: Path) -> None:
-    with demonstrating(tmp_path, "--data-dir", tmp_path / "kept") as (process, text):
-        for line in re.findall(r"  gateway-auth (keys (?:disable|enable) .*)", text):
-            assert call(*shlex.split(line)).code == 0
+    with demonstrating(tmp_path, "--data-dir", tmp_path / "my data") as (process, text):
+        lines = re.findall(r"  (\S*gateway-auth keys (?:disable|enable) .*)", text)
+        assert len(lines) == 2
+        for line in lines:
+            subprocess.run(shlex.split(line), cwd="/", env=environment(), capture_output=True, timeout=30, check=True)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=15)
         assert (process.returncode, err) == (0, "")
-    assert (tmp_path / "kept" / "gateway.toml").exists()
+    assert (tmp_path / "my data" / "gateway.toml").exists()
