@@ -91,6 +91,17 @@ def expected_tags(request: Request) -> tuple[str, ...] | None:
     return tuple(match[2] for match in _TAG.finditer(text) if not match[1])
 
 
+def is_known(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names this entity tag; a weak one counts too (RFC 9110 section 13.1.2).
+
+    What is no list of tags names none: a full answer harms nobody.
+    """
+    text = ", ".join(request.headers.getlist("if-none-match")).strip(" \t")
+    if len(text) > MAX_TAGS * 140 or not _TAGS.fullmatch(text):
+        return text == "*"
+    return any(f'"{match[2]}"' == tag for match in _TAG.finditer(text))
+
+
 def idempotency_key(request: Request) -> str | None:
     """What a creation is to be remembered by, if at all."""
     lines = request.headers.getlist("idempotency-key")

@@ -21,6 +21,8 @@ MAX_TARGET_BYTES = 8192
 MAX_HEADER_BYTES = 16384
 MAX_FIELDS = 100
 
+_DENIAL = "websocket.http.response"
+"""The extension of ASGI by which a server lets an upgrade be answered in words."""
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::[0-9]{1,5})?")
 _ALWAYS: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),
@@ -41,17 +43,17 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lifespan events go through; WebSockets are refused, for there are none here."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket" and _DENIAL not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": 1008})
             return
         request_id = self._next_id()
         scope["gateway_auth.request_id"] = request_id[1].decode("ascii")
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"].endswith("http.response.start"):
                 given = list(message.get("headers", []))
                 names = {name.lower() for name, _ in given}
                 given += [header for header in _ALWAYS if header[0] not in names]
@@ -73,7 +75,9 @@ class Front:
         named = [value for name, value in headers if name == b"host"]
         if len(named) != 1:
             return Refusal("malformed_request", "There must be exactly one Host header.")
-        return None if self._is_ours(named[0].decode("latin-1")) else Refusal("misdirected_request")
+        if not self._is_ours(named[0].decode("latin-1")):
+            return Refusal("misdirected_request")
+        return Refusal("not_found", "There are no WebSockets here.") if scope["type"] == "websocket" else None
 
     def _is_ours(self, authority: str) -> bool:
         match = _AUTHORITY.fullmatch(authority.lower())

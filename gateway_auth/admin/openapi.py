@@ -26,6 +26,11 @@ _IF_MATCH: Document = {
     "description": "The ETag of the object as you know it: nothing is done when it is another by now.",
     "schema": {"type": "string"},
 }  # fmt: skip
+_IF_NONE_MATCH: Document = {
+    "name": "If-None-Match", "in": "header", "required": False,
+    "description": "The ETag of the object as you have it: answered with 304 while it is still the same.",
+    "schema": {"type": "string"},
+}  # fmt: skip
 _ID: Document = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 _LISTED: Document = {
     "Link": {
@@ -76,6 +81,8 @@ def _operation(operation: Operation) -> Document:
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in operation.refusals},
         },
     }
+    if operation.reads_object:
+        described["responses"]["304"] = {"description": "It is what If-None-Match says.", "headers": _TAGGED}
     if operation.body is not None:
         described["requestBody"] = {
             "required": any(field.is_required() for field in operation.body.model_fields.values()),
@@ -95,6 +102,8 @@ def _parameters(operation: Operation) -> Iterator[Document]:
         yield _IDEMPOTENCY_KEY
     if operation.changes is not None:
         yield _IF_MATCH
+    if operation.reads_object:
+        yield _IF_NONE_MATCH
 
 
 def _answer(operation: Operation) -> Document:

@@ -58,6 +58,11 @@ class Operation(Struct, frozen=True, kw_only=True):
         return "{id}" in self.path
 
     @property
+    def reads_object(self) -> bool:
+        """Whether it answers with the object of its path as it is: If-None-Match counts."""
+        return self.method == "GET" and self.has_object
+
+    @property
     def refusals(self) -> tuple[int, ...]:
         """Every status a refusal can have."""
         found = {400, 401, 403, 414, 421, 422, 429, 431, 500, 503}

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from gateway_auth.admin.asking import expected_tags, idempotency_key, presented_token, read_body, read_query
+from gateway_auth.admin.asking import expected_tags, idempotency_key, is_known, presented_token, read_body, read_query
 from gateway_auth.admin.operation import Answered, Asked, Operation
 from gateway_auth.admin.plane import AdminPlane
 from gateway_auth.admin.problems import Refusal, problem_response, refusal_of
@@ -79,6 +79,9 @@ class OperationEndpoint:
             if self._denials.may():
                 await Desk(self._plane.tools, caller.actor).note_denied(operation.action, known)
             raise
+        tag = answered.headers.get("etag", "")
+        if operation.reads_object and is_known(request, tag):
+            return Response(None, 304, {"etag": tag})
         return _response(answered, operation.status)
 
     async def _admit(self, request: Request, request_id: str) -> _Caller:

@@ -26,14 +26,16 @@ def create(
     name: Annotated[str, typer.Argument(help="A name for people; it need not be unique.")],
     owner: Annotated[str, typer.Option(help="Who answers for it: what upstreams see as the subject.")] = "",
     project: Annotated[str, typer.Option(help="A group of apps.")] = "",
-    plan: Annotated[str, typer.Option(help="A plan of the configuration, whose limits all its keys share.")] = "",
+    plan: Annotated[
+        str | None, typer.Option(help="A plan of the configuration, whose limits all its keys share.")
+    ] = None,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
     """Create an app. Prints its id."""
     from gateway_auth.lifecycle.apps import AppFields
 
-    fields = AppFields(name=name, owner=owner, project=project, plan=plan or None)
+    fields = AppFields(name=name, owner=owner, project=project, plan=plan)
     app = with_session(config, lambda session: session.apps.create(session.actor, fields))
     if as_json:
         tell_json(app_view(app))

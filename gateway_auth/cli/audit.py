@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gateway_auth.cli.audit_files import open_new, write_csv, write_json_lines
+from gateway_auth.cli.audit_files import open_new, write_csv, write_json_array, write_json_lines
 from gateway_auth.cli.failures import CommandFailed, CommandRefused
 from gateway_auth.cli.options import AsJson, Config
 from gateway_auth.cli.output import note, tell, tell_json, tell_list
@@ -94,9 +94,12 @@ def export(
     form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="JSON Lines, or CSV.")] = "jsonl",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="A new file, else stdout.")] = None,
     config: Config = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead, as `audit list` prints.")] = False,
 ) -> None:
     """Write all records, the oldest first, for another program."""
-    write = write_csv if form == "csv" else write_json_lines
+    if as_json and form == "csv":
+        raise CommandRefused("--json and --format csv: do one of both")
+    write = write_csv if form == "csv" else write_json_array if as_json else write_json_lines
 
     async def copy(session: Session) -> int:
         chosen = session.audit.choose(since=since, actor=actor, action=action, obj=obj)
@@ -117,7 +120,7 @@ def _anchors(given: str | None, configured: str | None) -> dict[int, bytes]:
     path = Path(given or configured or "")
     if given is None and (configured is None or not path.exists()):
         return {}
-    if given is not None and not path.exists():
+    if given is not None and not (given and path.exists()):
         raise CommandRefused(f"--anchor: {given} is neither a file nor a head, SEQ:HEX")
     try:
         return read_anchors(path)

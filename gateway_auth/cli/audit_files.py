@@ -54,6 +54,19 @@ async def write_json_lines(file: TextIO, records: AsyncIterator[SealedRecord]) -
     return count
 
 
+async def write_json_array(file: TextIO, records: AsyncIterator[SealedRecord]) -> int:
+    """One array of the same objects, each on its line; how many."""
+    from gateway_auth.lifecycle.audit import audit_view
+
+    count = 0
+    file.write("[")
+    async for sealed in records:
+        file.write(f"{',' if count else ''}\n  {json.dumps(audit_view(sealed))}")
+        count += 1
+    file.write("\n]\n" if count else "]\n")
+    return count
+
+
 async def write_csv(file: TextIO, records: AsyncIterator[SealedRecord]) -> int:
     """A head and one line each (RFC 4180); how many."""
     from gateway_auth.lifecycle.audit import FIELDS, audit_view

@@ -93,8 +93,8 @@ def explain(
 
 
 @configuration.command()
-def schema() -> None:
-    """Print the JSON Schema of gateway.toml, for editors."""
+def schema(_as_json: AsJson = False) -> None:
+    """Print the JSON Schema of gateway.toml, for editors. That is JSON with --json and without."""
     from gateway_auth.config.document import json_schema
 
     tell_json(json_schema())
@@ -119,7 +119,7 @@ def _read_key(loaded: Configuration, key_id: str) -> VerifiedKey:
         finally:
             await store.close()
         if reading.key is None or reading.app is None:
-            raise NotFound(f"there is no key {key_id}")
+            raise NotFound(f"there is no key {key_id}; `gateway-auth keys list` shows all")
         try:
             return compile_key(reading.key, reading.app, loaded.rules.scopes_of, loaded.rules.plans, time.time())
         except ValueError as error:

@@ -22,7 +22,7 @@ _OPTIONS = {
     "deny_networks": "--deny-network",
     "allow_referrers": "--allow-referrer",
     "allow_requests": "--allow-request",
-    "token": "--token-stdin",
+    "token": "stdin",
     "may_grant_scopes": "--may-grant-scope",
     "may_grant_roles": "--may-grant-role",
 }

@@ -10,8 +10,8 @@ import typer
 
 from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.cli.new_files import PUBLIC_MODE, SECRET_MODE, make_directory, make_file, refuse_link
-from gateway_auth.cli.options import DEFAULT_CONFIG
-from gateway_auth.cli.output import note, tell
+from gateway_auth.cli.options import DEFAULT_CONFIG, AsJson
+from gateway_auth.cli.output import note, tell, tell_json
 
 PEPPER_BYTES = 48
 PRIVATE_DIRECTORY = 0o700
@@ -29,6 +29,7 @@ def init(
     directory: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where; made when there is none.", show_default=False)
     ] = Path(),
+    as_json: AsJson = False,
 ) -> None:
     """Make gateway.toml, a secret, .gitignore and a store. Overwrites nothing."""
     configuration = directory / DEFAULT_CONFIG
@@ -38,8 +39,12 @@ def init(
     from gateway_auth.config import load
     from gateway_auth.config.starter import starter_toml
 
-    for path, is_new in prepare(directory, starter_toml()):
-        tell(f"{'made' if is_new else 'kept'}  {path}")
+    prepared = prepare(directory, starter_toml())
+    if as_json:
+        tell_json([{"path": str(path), "made": is_new} for path, is_new in prepared])
+    else:
+        for path, is_new in prepared:
+            tell(f"{'made' if is_new else 'kept'}  {path}")
     load(configuration)
     _tell_next_steps(directory)
 

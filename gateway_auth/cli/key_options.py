@@ -71,9 +71,8 @@ def fields_from(given: Mapping[str, str | Sequence[str] | None], clear: Sequence
     """The fields that were given, and those to be emptied. Raises CommandRefused."""
     from gateway_auth.lifecycle.key_fields import KeyFields
 
-    fields: dict[str, object] = {name: value for name, value in given.items() if value}
-    if given.get("name") == "":
-        fields["name"] = ""
+    # An empty text was given too, perhaps by a variable that is not set: it must not mean "for ever".
+    fields: dict[str, object] = {name: value for name, value in given.items() if value or value == ""}
     if fields.get("metadata"):
         fields["metadata"] = _metadata(given["metadata"] or ())
     for field in clear or ():

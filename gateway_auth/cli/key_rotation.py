@@ -103,13 +103,13 @@ def due(
         int, typer.Option(metavar="DAYS", help="Also those that expire within so many days.")
     ] = DEFAULT_NOTICE_DAYS,
     rotate_with: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--rotate-with",
             metavar="COMMAND",
             help="Rotate them all: COMMAND gets each new key as JSON on stdin, and has taken it when it exits with 0.",
         ),
-    ] = "",
+    ] = None,
     rotating: Annotated[
         bool,
         typer.Option("--rotate", help="Rotate them all: `handover.url` gets each new key and confirms it."),
@@ -121,10 +121,10 @@ def due(
     as_json: AsJson = False,
 ) -> None:
     """List keys that should be rotated: older than api_keys.rotate_after_days, or about to expire."""
-    if rotating and rotate_with:
+    if rotating and rotate_with is not None:
         raise CommandRefused("--rotate sends new keys to a webhook, --rotate-with to a command; do one of both")
-    if rotating or rotate_with:
-        hand_over_due(to_command(rotate_with) if rotate_with else to_webhook, within, overlap, config, as_json)
+    if rotating or rotate_with is not None:
+        hand_over_due(to_webhook if rotate_with is None else to_command(rotate_with), within, overlap, config, as_json)
         return
 
     async def find(session: Session) -> list[KeyRecord]:

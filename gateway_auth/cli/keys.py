@@ -69,14 +69,14 @@ def tell_created(created: CreatedKey, as_json: bool) -> None:
 
 @keys.command("list")
 def list_keys(
-    app: Annotated[str, typer.Option(metavar="APP", help="Only those of this app: its id, or its name.")] = "",
+    app: Annotated[str | None, typer.Option(metavar="APP", help="Only those of this app: its id, or its name.")] = None,
     config: Config = "",
     as_json: AsJson = False,
 ) -> None:
     """List keys."""
 
     async def collect(session: Session) -> list[View]:
-        app_id = (await session.find_app(app)).id if app else None
+        app_id = None if app is None else (await session.find_app(app)).id
         return [key_view(key, time.time()) async for key in session.keys.iterate(app_id)]
 
     views = with_session(config, collect)

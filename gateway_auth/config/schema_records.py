@@ -19,7 +19,7 @@ class AuditTable(Table):
     )
     denials: bool = Field(
         default=False,
-        description="The audit also keeps the requests that were refused: summed up, at most 52 records a minute and "
+        description="The audit also keeps the requests that were refused: summed up, at most 62 records a minute and "
         "worker. It keeps them for ever, like all else; keys in URLs stand there at any rate.",
     )
 

@@ -2,6 +2,7 @@
 
 Counts stay exact. What finds no place of its own is counted with others of its reason, and what the store does not
 take is counted with what comes next. What a worker that is killed has not written is lost: a minute and a few seconds.
+The first secrets in URLs of a minute do not wait for its end, as somebody has to replace them.
 """
 
 from __future__ import annotations
@@ -65,10 +66,11 @@ class Sums(Generic[M]):
 
 
 class _Taken(Struct, frozen=True):
-    """What was seen in a period."""
+    """What was seen, each kind in its period."""
 
-    period: Period
+    refused: Period
     refusals: Sums[Refusal]
+    exposed: Period
     exposures: Sums[Exposure]
 
 
@@ -77,7 +79,8 @@ class RefusalTally:
 
     def __init__(self, now: float, *, is_complete: bool) -> None:
         self._is_complete = is_complete
-        self._since = now
+        self._since = self._exposed_since = now
+        self._has_told = False  # of secrets in URLs, in this minute
         self._refusals: Sums[Refusal] = Sums()
         self._exposures: Sums[Exposure] = Sums()
 
@@ -93,21 +96,31 @@ class RefusalTally:
             self._exposures.add(Exposure("admin", denial.exposed_admin_id), Sum(1, client))
 
     def take(self, now: float, *, is_last: bool) -> _Taken | None:
-        """What was seen since the last time, once its minute is over or nothing comes after; None where nothing was."""
-        is_over = now // MINUTE_SECONDS != self._since // MINUTE_SECONDS
-        if not (is_over or is_last):
-            return None
-        taken = _Taken(Period(self._since, max(self._since, now)), self._refusals, self._exposures)
-        self._since, self._refusals, self._exposures = now, Sums(), Sums()
-        return taken if taken.refusals or taken.exposures else None
+        """What was seen since the last time, once its minute is over or nothing comes after; None where nothing was.
+
+        The first secrets in URLs of a minute are taken at once.
+        """
+        is_over = is_last or now // MINUTE_SECONDS != self._since // MINUTE_SECONDS
+        refused = Period(self._since, max(self._since, now))
+        exposed = Period(self._exposed_since, max(self._exposed_since, now))
+        refusals: Sums[Refusal] = Sums()
+        exposures: Sums[Exposure] = Sums()
+        if is_over:
+            refusals, self._refusals, self._since = self._refusals, Sums(), now
+        if self._exposures and (is_over or not self._has_told):
+            exposures, self._exposures = self._exposures, Sums()
+        if is_over or exposures:
+            self._exposed_since, self._has_told = now, not is_over
+        return _Taken(refused, refusals, exposed, exposures) if refusals or exposures else None
 
     def give_back(self, taken: _Taken) -> None:
         """What could not be written is counted with what comes next."""
-        self._since = min(self._since, taken.period.since)
         for refusal, of in taken.refusals.items():
             self._refusals.add(refusal, of)
+            self._since = min(self._since, taken.refused.since)
         for exposure, of in taken.exposures.items():
             self._exposures.add(exposure, of)
+            self._exposed_since, self._has_told = min(self._exposed_since, taken.exposed.since), False
 
 
 class RefusalLedger:
@@ -124,7 +137,10 @@ class RefusalLedger:
         self._is_last = True
 
     async def write(self) -> None:
-        """Write the minutes that are over. Raises StoreUnavailable, and counts them with what comes next."""
+        """Write the minutes that are over, and the first secrets in URLs of this one.
+
+        Raises StoreUnavailable, and counts them with what comes next.
+        """
         taken = self._tally.take(self._clock.now(), is_last=self._is_last)
         if taken is None:
             return
@@ -140,8 +156,11 @@ class RefusalLedger:
     async def _events(self, taken: _Taken) -> list[AuditEvent]:
         exposures = await self._of_ours(taken.exposures) if taken.exposures else taken.exposures
         return [
-            *(exposure_event(exposure, of, taken.period) for exposure, of in exposures.largest(MAX_EXPOSURES).items()),
-            *(refusal_event(refusal, of, taken.period) for refusal, of in taken.refusals.largest(MAX_REFUSALS).items()),
+            *(exposure_event(exposure, of, taken.exposed) for exposure, of in exposures.largest(MAX_EXPOSURES).items()),
+            *(
+                refusal_event(refusal, of, taken.refused)
+                for refusal, of in taken.refusals.largest(MAX_REFUSALS).items()
+            ),
         ]
 
     async def _of_ours(self, exposures: Sums[Exposure]) -> Sums[Exposure]:

@@ -65,10 +65,9 @@ class ReadAudit:
     def _since(self, text: str | None) -> float | None:
         if text is None:
             return None
-        if "T" in text.upper():
+        if text[4:5] == "-":  # a date; no duration has that
             return float(parse_time("since", text))
-        seconds = parse_duration("since", text)
-        return None if seconds is None else self._clock.now() - seconds
+        return self._clock.now() - parse_duration("since", text, instead=', or a time, like "2030-01-31T12:00:00Z"')
 
 
 def audit_view(sealed: SealedRecord) -> View:

@@ -27,6 +27,8 @@ MAX_METADATA = 32
 MAX_METADATA_TEXT = 256
 MAX_PAGE = 1000
 MAX_DURATION_SECONDS = 100 * 365 * 86400
+NEVER = "never"
+"""The life of a key that has no end."""
 LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z, the last time RFC 3339 can write
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -65,7 +67,7 @@ def check_claim(field: str, text: str) -> str:
 def check_id(kind: Literal["app", "key", "admin"], object_id: str) -> str:
     """The id, when it could be one. Anything else cannot exist, and never reaches the store."""
     if not _ID.fullmatch(object_id):
-        raise NotFound(f"there is no such {kind}")
+        raise NotFound(f"there is no such {kind}; `gateway-auth {kind}s list` shows all")
     return object_id
 
 
@@ -143,15 +145,18 @@ def check_metadata(entries: Mapping[str, str]) -> dict[str, str]:
     return dict(entries)
 
 
-def parse_duration(field: str, text: str) -> int | None:
-    """Seconds of `90d`, `12h`, `30m`, `45s` or `2w`; None for `never`."""
-    if text == "never":
-        return None
+def parse_duration(field: str, text: str, *, instead: str = "") -> int:
+    """Seconds of `90d`, `12h`, `30m`, `45s` or `2w`. `instead` says what the caller takes besides."""
     match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match else 0
     if not 1 <= seconds <= MAX_DURATION_SECONDS:
-        raise InvalidInput(field, 'must be like "90d", "12h" or "30m", at most 100 years, or "never"')
+        raise InvalidInput(field, f'must be like "90d", "12h" or "30m", at most 100 years{instead}')
     return seconds
+
+
+def parse_lifetime(field: str, text: str) -> int | None:
+    """Seconds of a duration; None for `never`."""
+    return None if text == NEVER else parse_duration(field, text, instead=f', or "{NEVER}"')
 
 
 def parse_time(field: str, text: str) -> int:

@@ -21,7 +21,7 @@ from gateway_auth.lifecycle.input import (
     check_scopes,
     check_text,
     format_time,
-    parse_duration,
+    parse_lifetime,
     parse_time,
 )
 
@@ -93,7 +93,7 @@ def _expiry(fields: KeyFields, now: float) -> int | None:
     if fields.expires_in is not UNSET:
         if fields.expires_at is not UNSET:
             raise InvalidInput("expires_in", "cannot be given together with expires_at")
-        seconds = parse_duration("expires_in", fields.expires_in)
+        seconds = parse_lifetime("expires_in", fields.expires_in)
         return None if seconds is None else int(now) + seconds
     if fields.expires_at is UNSET or fields.expires_at is None:
         return None

@@ -14,6 +14,7 @@ from gateway_auth.lifecycle.create_key import CreatedKey, KeyMint
 from gateway_auth.lifecycle.events import key_event
 from gateway_auth.lifecycle.input import (
     MAX_PAGE,
+    NEVER,
     check_environment,
     check_id,
     check_page,
@@ -154,9 +155,9 @@ class ManageKeys:
     async def grant(self, actor: Actor, key_id: str, scope: str, expires_in: str) -> KeyRecord:
         """Add a scope for a time, or prolong it: a grant that ends later stays. Ended grants are dropped."""
         checked_scope = check_scope(scope)
-        seconds = parse_duration("expires_in", expires_in)
-        if seconds is None:
+        if expires_in == NEVER:
             raise InvalidInput("expires_in", "a grant has an end; update the key's scopes for a lasting one")
+        seconds = parse_duration("expires_in", expires_in)
         return await self._change(
             actor, "grant", key_id, lambda key, now: granted(key, checked_scope, int(now) + seconds, now)
         )
@@ -230,5 +231,5 @@ async def existing_key(snapshot: Snapshot, key_id: str) -> KeyRecord:
     """The key, or NotFound."""
     key = await snapshot.keys.get(check_id("key", key_id))
     if key is None:
-        raise NotFound(f"there is no key {key_id}")
+        raise NotFound(f"there is no key {key_id}; `gateway-auth keys list` shows all")
     return key

@@ -31,7 +31,7 @@ class ReviewKeys:
 
     def unused(self, days: int | None = None) -> AsyncIterator[KeyRecord]:
         """Active keys that were not used for so many days, nor created within them. In order of id."""
-        chosen = self._unused_after_days if days is None else _checked(days)
+        chosen = self._unused_after_days if days is None else _checked("days", days)
         now = self._clock.now()
         since = now - chosen * DAY_SECONDS
         return self._all(lambda keys, after: keys.unused(since=since, now=now, limit=MAX_PAGE, after=after))
@@ -39,7 +39,7 @@ class ReviewKeys:
     def due(self, notice_days: int = DEFAULT_NOTICE_DAYS) -> AsyncIterator[KeyRecord]:
         """Active keys nobody has rotated yet that are older than the policy allows or expire within so many days."""
         now = self._clock.now()
-        ends_before = now + _checked(notice_days) * DAY_SECONDS
+        ends_before = now + _checked("within", notice_days) * DAY_SECONDS
         # No key was created before the epoch: without a policy no age is too old.
         created_before = now - self._rotate_after_days * DAY_SECONDS if self._rotate_after_days else 0.0
 
@@ -62,7 +62,7 @@ class ReviewKeys:
             after = found[-1].id
 
 
-def _checked(days: int) -> int:
+def _checked(field: str, days: int) -> int:
     if not 0 <= days <= MAX_DAYS:
-        raise InvalidInput("days", f"must be from 0 to {MAX_DAYS}")
+        raise InvalidInput(field, f"must be from 0 to {MAX_DAYS}")
     return days

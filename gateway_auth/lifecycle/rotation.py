@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gateway_auth.core.keys import KeyRecord, status_at
 from gateway_auth.errors import Conflict, InvalidInput
 from gateway_auth.lifecycle.create_key import CreatedKey
-from gateway_auth.lifecycle.input import format_time, parse_duration
+from gateway_auth.lifecycle.input import NEVER, format_time, parse_duration
 
 DEFAULT_OVERLAP = "7d"
 MAX_OVERLAP_SECONDS = 366 * 86400
@@ -29,7 +29,7 @@ def parse_overlap(text: str) -> int:
     """Seconds for which the old key goes on working: `7d`, `12h`, or `0` for not at all. At most 366 days."""
     if text in _AT_ONCE:
         return 0
-    seconds = parse_duration("overlap", text)
+    seconds = None if text == NEVER else parse_duration("overlap", text, instead=', or "0"')
     if seconds is None or seconds > MAX_OVERLAP_SECONDS:
         raise InvalidInput("overlap", "has an end, at most 366 days; without one the old key would not be replaced")
     return seconds

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from msgspec.structs import replace
+
 from gateway_auth.core.usage import UsageQuestion, UsageRow
 from gateway_auth.errors import InvalidInput
 from gateway_auth.lifecycle.input import MAX_PAGE, check_id, format_time, parse_duration
@@ -37,30 +39,30 @@ class ReviewUsage:
 
         Of one key, one app, all apps of one owner, or all there is.
 
-        Buckets are a `minute`, `hour` or `day` of UTC, or `all` in one. What was used in the last seconds may be
-        missing: workers write it down a few times a minute. Older than two days is known by the hour.
+        Buckets are a `minute`, `hour` or `day` of UTC, or `all` in one that begins with an hour. What was used in the
+        last seconds may be missing: workers write it down a few times a minute. Older than two days is known by the
+        hour.
         """
         seconds = parse_duration("since", since)
-        if seconds is None:
-            raise InvalidInput("since", 'must be like "24h" or "7d"')
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidInput("limit", f"must be from 1 to {MAX_PAGE}")
-        bucket_seconds = _bucket_seconds(by)
+        by = _checked(by)
         until = int(self._clock.now()) + 1
         # Whole buckets: the first one would else be smaller than it looks.
         since_at = max(0, until - seconds)
-        since_at -= since_at % min(bucket_seconds, BUCKET_SECONDS["day"])
-        return await self._store.usage_sums(
+        since_at -= since_at % BUCKET_SECONDS["hour" if by == "all" else by]
+        rows = await self._store.usage_sums(
             UsageQuestion(
                 since=since_at,
                 until=until,
-                bucket_seconds=bucket_seconds,
+                bucket_seconds=BUCKET_SECONDS[by],
                 limit=limit,
                 key_id=None if key_id is None else check_id("key", key_id),
                 app_id=None if app_id is None else check_id("app", app_id),
                 owner=owner,
             )
         )
+        return [replace(row, at=since_at) for row in rows] if by == "all" else rows
 
 
 def usage_view(row: UsageRow) -> View:
@@ -74,8 +76,8 @@ def usage_view(row: UsageRow) -> View:
     }
 
 
-def _bucket_seconds(by: str) -> int:
-    for name, seconds in BUCKET_SECONDS.items():
+def _checked(by: str) -> By:
+    for name in BUCKET_SECONDS:
         if name == by:
-            return seconds
+            return name
     raise InvalidInput("by", f"must be one of {', '.join(BUCKET_SECONDS)}")

@@ -94,3 +94,24 @@ async def test_states_come_and_go_as_on_the_command_line(world: AdminWorld) -> N
     assert (await world.ask("GET", path)).status_code == 404
     assert {event.actor for event in world.memory.audit if event.object_kind == "key"} == {"admin:admin"}
     assert SHELL.name not in {event.actor for event in world.memory.audit[-5:]}
+
+
+async def test_who_has_the_object_as_it_is_gets_no_second_copy(world: AdminWorld) -> None:
+    app = await world.an_app()
+    path = f"/api/v1/apps/{app.id}"
+    seen = (await world.ask("GET", path)).headers["etag"]
+    for value, status in (
+        (seen, 304),
+        (f"W/{seen}", 304),
+        (f'"other", {seen}', 304),
+        ("*", 304),
+        ('"other"', 200),
+        ("?", 200),
+    ):
+        for method in ("GET", "HEAD"):
+            response = await world.ask(method, path, headers={"if-none-match": value})
+            assert (response.status_code, response.headers["etag"]) == (status, seen)
+            assert bool(response.content) == (status == 200 and method == "GET")
+    await world.ask("PATCH", path, {"name": "a"})
+    assert (await world.ask("GET", path, headers={"if-none-match": seen})).status_code == 200
+    assert (await world.ask("GET", path, role=None, headers={"if-none-match": "*"})).status_code == 401

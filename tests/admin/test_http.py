@@ -204,6 +204,18 @@ def test_the_bytes_of_a_foreign_protocol_end_the_connection_and_nothing_else(pla
     assert plane.ask("GET", "/healthz").status == 200
 
 
+def test_an_upgrade_is_refused_in_words_as_everything_is(plane: AdminServer) -> None:
+    upgrade = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    for host, expected in (("localhost", (404, "not_found")), ("evil.test", (421, "misdirected_request"))):
+        answer = plane.ask("GET", "/api/v1/apps", headers={**upgrade, "Host": host})
+        assert (answer.status, answer.json["code"]) == expected
+        assert answer.headers["x-request-id"] == answer.json["request_id"]
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def test_slow_clients_do_not_keep_others_out(plane: AdminServer) -> None:
     with ExitStack() as slow:
         for _ in range(SLOW):

@@ -76,7 +76,7 @@ def requests(draw: st.DrawFn, operation: Operation) -> dict[str, Any]:
         "params": draw(st.lists(st.tuples(names, st.sampled_from(["1", "0", "24h", "day", ""]) | TEXT), max_size=2)),
         "role": draw(st.sampled_from(ROLES)),
         "headers": draw(st.dictionaries(
-            st.sampled_from(["if-match", "idempotency-key", "content-type"]),
+            st.sampled_from(["if-match", "if-none-match", "idempotency-key", "content-type"]),
             st.sampled_from(["*", '"x"', "k1", "k2", "application/json", "text/plain", ""]), max_size=2,
         )),
     }  # fmt: skip

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway_auth.admin.paging import write_cursor
+from gateway_auth.core.usage import UsageBatch
+from gateway_auth.lifecycle.input import format_time
 from tests.admin.world import AdminWorld, code
 
 
@@ -94,3 +96,15 @@ async def test_unknown_and_repeated_parameters_are_refused(world: AdminWorld) ->
         assert (response.status_code, response.json()["errors"][0]["field"]) == (422, field)
     for path in ("/api/v1/apps/app_1?x=1", "/api/v1/usage?cursor=a"):
         assert (await world.ask("GET", path)).status_code == 422
+
+
+async def test_usage_in_one_sum_begins_when_it_was_asked_for(world: AdminWorld) -> None:
+    now = int(world.clock.now())
+    hour = now - now % 3600
+    for at in (hour - 7200, hour - 3600, hour):
+        await world.memory.add_usage(UsageBatch(at, {("key1", "orders", 2): 1}, {}))
+    response = await world.ask("GET", "/api/v1/usage", params={"by": "all", "since": f"{now - hour + 1}s"})
+    (found,) = response.json()
+    assert (found["at"], found["count"]) == (format_time(hour), 1)
+    (found,) = (await world.ask("GET", "/api/v1/usage", params={"by": "all", "since": "1h"})).json()
+    assert (found["at"], found["count"]) == (format_time(hour - 3600), 2)

@@ -51,7 +51,9 @@ def test_delete_takes_the_keys_along(workspace: Workspace) -> None:
     key = workspace.key(app_id)
     assert workspace.call("apps", "delete", app_id).code == 0
     assert workspace.call("apps", "list", "--json").json == []
-    assert workspace.call("keys", "show", key["id"]).error_lines == [f"gateway-auth: there is no key {key['id']}"]
+    assert workspace.call("keys", "show", key["id"]).error_lines == [
+        f"gateway-auth: there is no key {key['id']}; `gateway-auth keys list` shows all"
+    ]
 
 
 def test_an_app_is_also_found_by_the_name_only_it_has(workspace: Workspace) -> None:
@@ -75,6 +77,7 @@ def test_an_unknown_app_is_one_line_and_exit_1(workspace: Workspace) -> None:
 
 
 def test_an_unknown_plan_is_a_usage_error_that_names_the_known_ones(workspace: Workspace) -> None:
-    ended = workspace.call("apps", "create", "shop", "--plan", "gold")
-    assert ended.code == 2
-    assert ended.error_lines == ["gateway-auth: --plan: is not one the configuration defines (free)"]
+    for plan in ("gold", ""):
+        ended = workspace.call("apps", "create", "shop", "--plan", plan)
+        assert ended.code == 2
+        assert ended.error_lines == ["gateway-auth: --plan: is not one the configuration defines (free)"]

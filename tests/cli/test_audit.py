@@ -156,7 +156,15 @@ def test_an_anchor_file_that_was_edited_is_said_so(used: Workspace, content: str
     assert said in ended.err
 
 
+def test_since_says_that_it_may_also_be_a_time(used: Workspace) -> None:
+    for text in ("yesterday", "never"):
+        (line,) = used.call("audit", "list", "--since", text).error_lines
+        assert line.endswith('or a time, like "2030-01-31T12:00:00Z"')
+        assert '"never"' not in line
+
+
 def test_an_anchor_that_is_neither_is_a_usage_error(used: Workspace) -> None:
+    assert used.call("audit", "verify", "--anchor", "").code == 2
     ended = used.call("audit", "verify", "--anchor", "nothing")
     assert (ended.code, ended.err) == (2, "gateway-auth: --anchor: nothing is neither a file nor a head, SEQ:HEX\n")
 
@@ -167,6 +175,13 @@ def test_json_lines_hold_every_record_oldest_first(used: Workspace) -> None:
     assert records == used.call("audit", "list", "--json").json[::-1]
     assert ended.err == "3 records\n"
     assert ended.out.isascii()
+
+
+def test_json_is_one_array_as_audit_list_prints(used: Workspace) -> None:
+    listed = used.call("audit", "list", "--json").json[::-1]
+    assert used.call("audit", "export", "--json").json == listed
+    assert used.call("audit", "export", "--json", "--actor", "cli:nobody").json == []
+    assert used.call("audit", "export", "--json", "--format", "csv").code == 2
 
 
 def test_a_file_is_new_and_its_owners_alone(used: Workspace) -> None:

@@ -59,6 +59,7 @@ def test_schema_is_a_json_schema(workspace: Workspace) -> None:
     # It needs no configuration, so it takes none.
     assert workspace.call("config", "schema").code == 2
     assert call("config", "schema").json["$schema"].startswith("https://json-schema.org/")
+    assert call("config", "schema", "--json").json == call("config", "schema").json
 
 
 def test_explain_shows_the_route_and_the_order_of_checks(workspace: Workspace) -> None:
@@ -132,7 +133,7 @@ def test_explain_judges_a_key_without_its_secret(workspace: Workspace) -> None:
 def test_explain_of_an_unknown_key_is_one_line(workspace: Workspace) -> None:
     ended = workspace.call("config", "explain", "GET", "/healthz", "--key-id", "nobody")
     assert ended.code == 1
-    assert ended.error_lines == ["gateway-auth: there is no key nobody"]
+    assert ended.error_lines == ["gateway-auth: there is no key nobody; `gateway-auth keys list` shows all"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ def test_what_an_interrupted_run_left_is_kept_and_completed(workspace: Workspace
     assert (workspace.directory / "secrets" / "pepper").read_bytes() == pepper
 
 
+def test_what_was_made_is_also_told_as_data(tmp_path: Path) -> None:
+    made = call("init", tmp_path, "--json").json
+    assert {Path(one["path"]).name for one in made} == {".gitignore", "pepper", "gateway.db", "gateway.toml"}
+    assert all(one["made"] for one in made)
+
+
 def test_a_gitignore_of_ones_own_is_kept(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n", "utf-8")
     assert call("init", tmp_path).code == 0

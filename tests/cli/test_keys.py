@@ -112,6 +112,17 @@ def test_a_value_that_cannot_be_is_one_line_naming_its_option(
     assert ended.err.startswith(f"gateway-auth: {line}")
 
 
+@pytest.mark.parametrize("option", ["--expires-in", "--expires-at", "--not-before"])
+def test_an_empty_value_is_no_missing_one(workspace: Workspace, option: str) -> None:
+    app, key = workspace.app(), workspace.key(workspace.app("other"), "--expires-in", "1d")
+    for words in (("create", "--app", app), ("update", key["id"])):
+        ended = workspace.call("keys", *words, option, "")
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith(f"gateway-auth: {option}: must be ")
+    assert workspace.call("keys", "list", "--app", app, "--json").json == []
+    assert workspace.call("keys", "list", "--app", "").code == 1
+
+
 def test_an_environment_that_is_none_names_its_option(workspace: Workspace) -> None:
     ended = workspace.call("keys", "create", "--app", workspace.app(), "--env", "prod")
     assert ended.code == 2

@@ -44,3 +44,13 @@ def test_due_lists_keys_about_to_expire(workspace: Workspace) -> None:
     key_id = workspace.key(workspace.app(), "--expires-in", "3d")["id"]
     assert [key["id"] for key in workspace.call("keys", "due", "--json").json] == [key_id]
     assert "No key has to be rotated" in workspace.call("keys", "due", "--within", "1").err
+
+
+def test_what_is_wrong_with_due_names_its_own_option(workspace: Workspace) -> None:
+    for options, line in (
+        (("--within", "-1"), "--within: must be from 0 to 36500"),
+        (("--rotate-with", ""), "--rotate-with needs a command"),  # an unset variable must not make it a mere list
+    ):
+        ended = workspace.call("keys", "due", *options)
+        assert ended.code == 2
+        assert ended.err.startswith(f"gateway-auth: {line}")

@@ -86,7 +86,7 @@ def test_a_token_is_revoked_from_stdin_and_shown_nowhere(corp: Workspace, issuer
         (("--subject", "a\nb"), "--subject: contains a control character"),
         (("--jti", "a", "--issuer", "other"), "--issuer: is not one the configuration has (corp)"),
         (("--jti", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"), "--jti: is a whole token"),
-        (("--token-stdin",), "--token-stdin: is no token of an issuer"),
+        (("--token-stdin",), "stdin: is no token of an issuer"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )

@@ -214,6 +214,22 @@ async def test_secrets_in_urls_are_told_of_even_where_refusals_are_not(store: St
     ]
 
 
+async def test_the_first_secrets_in_urls_of_a_minute_do_not_wait_for_its_end(store: Store) -> None:
+    await save(store, app(), key("key1"))
+    worker = Worker(store)
+    exposed = Deny(Reason.CREDENTIAL_IN_URL, POLICY, exposed_key_id="key1")
+    await worker.end_minute()
+    began = worker.clock.now()
+    for _ in range(3):
+        worker.refuse(exposed)
+        worker.clock.advance(5)
+        await worker.ledger.write()
+        assert await counts(store) == {"key.exposed": 1}
+    await worker.end_minute()
+    assert await counts(store) == {"key.exposed": 3, "credential_in_url": 3}
+    assert [one.at for one in await records(store)] == [began, began + 5, began]
+
+
 async def test_made_up_ids_are_counted_together_and_crowd_out_no_key_there_is(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
