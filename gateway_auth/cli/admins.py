@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway_auth.cli.options import AsJson, Config
-from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_list
+from gateway_auth.cli.output import tell, tell_fields, tell_json, tell_list, tell_once
 from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.views import View, admin_view
 
@@ -116,12 +116,10 @@ def rotate(admin: Named, config: Config = "", as_json: AsJson = False) -> None:
 
 def _tell_issued(issued: IssuedToken, as_json: bool) -> None:
     view = admin_view(issued.record)
-    if as_json:
-        tell_json({"token": issued.text, **view})
-        return
-    tell(issued.text)
-    note("Keep it now: this is the only time it is shown.")
-    tell_fields(view, sys.stderr)
+    undo = f"gateway-auth admins rotate {issued.record.id}"
+    tell_once(issued.text, {"token": issued.text, **view}, as_json, undo=undo)
+    if not as_json:
+        tell_fields(view, sys.stderr)
 
 
 def _change(config: str, change: Callable[[Session], Awaitable[AdminRecord]], done: str, as_json: bool) -> None:

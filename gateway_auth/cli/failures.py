@@ -9,6 +9,7 @@ from msgspec import Struct
 from typer import Abort, TyperException
 
 from gateway_auth.cli import INTERRUPTED
+from gateway_auth.cli.streams import BROKEN_OUTPUT
 from gateway_auth.errors import ConfigError, GatewayAuthError, InvalidInput
 
 FAILED = 1
@@ -61,6 +62,8 @@ def explain(error: Exception) -> Failure:
             return Failure((_usage(error),) if error.format_message() else (), error.exit_code)
         case Abort():
             return Failure((), INTERRUPTED)
+        case OSError(filename=None, errno=number, strerror=str(strerror)) if number in BROKEN_OUTPUT:
+            return Failure((f"the output cannot be written: {strerror}; what there is of it is not whole",))
         case OSError(filename=str(filename), strerror=str(strerror)):
             return Failure((f"{filename}: {strerror}",))
         case _:

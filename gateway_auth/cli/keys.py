@@ -10,7 +10,7 @@ import typer
 
 from gateway_auth.cli import key_options as option
 from gateway_auth.cli.options import AsJson, Config, KeyIdArgument
-from gateway_auth.cli.output import note, tell, tell_fields, tell_json, tell_list
+from gateway_auth.cli.output import tell, tell_fields, tell_json, tell_list, tell_once
 from gateway_auth.cli.session import Session, with_session
 from gateway_auth.lifecycle.views import View, created_view, key_view
 
@@ -59,12 +59,11 @@ def create(  # noqa: PLR0913 - one parameter for each option
 
 def tell_created(created: CreatedKey, as_json: bool) -> None:
     """Print a new key, this once."""
-    if as_json:
-        tell_json(created_view(created))
-        return
-    tell(created.text)
-    note("Keep it now: this is the only time it is shown.")
-    tell_fields(key_view(created.record, time.time()), sys.stderr)
+    old = created.record.rotated_from
+    undo = f"gateway-auth keys revoke {created.record.id}{f' && gateway-auth keys enable {old}' if old else ''}"
+    tell_once(created.text, created_view(created), as_json, undo=undo)
+    if not as_json:
+        tell_fields(key_view(created.record, time.time()), sys.stderr)
 
 
 @keys.command("list")

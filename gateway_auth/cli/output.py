@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from gateway_auth.cli.failures import CommandFailed
 from gateway_auth.core.redaction import redacted
 
 if TYPE_CHECKING:
@@ -44,13 +46,28 @@ def note(line: str = "") -> None:
 
 def complain(line: str) -> None:
     """A line about what went wrong. It may repeat what was typed, so it is freed of secrets."""
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     sys.stderr.write(f"gateway-auth: {redacted(inert(line))}\n")
 
 
 def tell_json(value: object) -> None:
     """A value as JSON in ASCII, which is inert by itself."""
     sys.stdout.write(f"{json.dumps(value, indent=2)}\n")
+
+
+def tell_once(secret: str, whole: Mapping[str, object], as_json: bool, *, undo: str) -> None:
+    """What is shown only now: `secret` alone, or `whole` as JSON.
+
+    Raises CommandFailed where it could not be written; `undo` is the command that stops what nobody has.
+    """
+    try:
+        tell_json(whole) if as_json else tell(secret)
+        sys.stdout.flush()
+    except OSError as error:
+        raise CommandFailed(f"it was made and cannot be printed ({error.strerror}): {undo}") from None
+    if not as_json:
+        note("Keep it now: this is the only time it is shown.")
 
 
 def tell_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from traceback import format_exception
@@ -12,6 +11,7 @@ from gateway_auth.cli.app import app
 from gateway_auth.cli.failures import Failure, explain
 from gateway_auth.cli.options import Invocation
 from gateway_auth.cli.output import complain
+from gateway_auth.cli.streams import finish_output, forget_output, settle_streams
 from gateway_auth.core.redaction import redacted
 
 BROKEN_PIPE = 141
@@ -21,13 +21,14 @@ BROKEN_PIPE = 141
 def run(arguments: Sequence[str]) -> int:
     """Returns the exit code."""
     invocation = Invocation()
+    settle_streams()
     try:
         code = app(arguments, prog_name="gateway-auth", standalone_mode=False, obj=invocation)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (BrokenPipeError, SystemExit):
         # The parser exits by itself in one case only: when a write inside of it met a broken pipe.
-        _forget_output()
+        forget_output()
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -42,14 +43,7 @@ def _report(failure: Failure, trace: str) -> int:
         sys.stderr.write(redacted(trace))
         for line in failure.lines:
             complain(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_output()
+    except OSError:
+        forget_output()
+    finish_output()
     return failure.exit_code
-
-
-def _forget_output() -> None:
-    """Let the interpreter's last flush go nowhere, instead of complaining."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
