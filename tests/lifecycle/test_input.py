@@ -12,6 +12,7 @@ from gateway_auth.lifecycle.input import (
     check_text,
     format_time,
     parse_duration,
+    parse_lifetime,
     parse_time,
 )
 
@@ -48,7 +49,7 @@ def test_a_duration_is_read_or_refused(text: str) -> None:
         seconds = parse_duration("expires_in", text)
     except InvalidInput:
         return
-    assert seconds is None or seconds > 0
+    assert seconds > 0
 
 
 @given(st.integers(1, 10**6), st.sampled_from("smhdw"))
@@ -59,6 +60,12 @@ def test_a_duration_counts_its_units(count: int, unit: str) -> None:
     else:
         with pytest.raises(InvalidInput):
             parse_duration("expires_in", f"{count}{unit}")
+
+
+def test_only_a_life_may_be_without_end() -> None:
+    assert parse_lifetime("expires_in", "never") is None
+    with pytest.raises(InvalidInput, match="100 years$"):
+        parse_duration("since", "never")
 
 
 def test_metadata_is_copied() -> None:
