@@ -64,7 +64,7 @@ def test_a_duration_counts_its_units(count: int, unit: str) -> None:
 
 def test_only_a_life_may_be_without_end() -> None:
     assert parse_lifetime("expires_in", "never") is None
-    with pytest.raises(InvalidInput, match="100 years$"):
+    with pytest.raises(InvalidInput, match=r"100 years$"):
         parse_duration("since", "never")
 
 
