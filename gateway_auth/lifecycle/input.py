@@ -160,9 +160,12 @@ def parse_lifetime(field: str, text: str) -> int | None:
 
 
 def parse_time(field: str, text: str) -> int:
-    """UTC epoch seconds of an RFC 3339 time. With its offset: a bare local time says too little."""
+    """UTC epoch seconds of an RFC 3339 time, `t` and `z` small or not (section 5.6).
+
+    With its offset: a bare local time says too little.
+    """
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())
         seconds = int(moment.timestamp()) if moment.tzinfo is not None and "T" in text.upper() else -1
     except (ValueError, OverflowError):
         seconds = -1

@@ -62,6 +62,10 @@ def test_a_duration_counts_its_units(count: int, unit: str) -> None:
             parse_duration("expires_in", f"{count}{unit}")
 
 
+def test_the_letters_of_a_time_may_be_small() -> None:
+    assert parse_time("at", "2030-01-31t12:00:00z") == parse_time("at", "2030-01-31T12:00:00Z")
+
+
 def test_only_a_life_may_be_without_end() -> None:
     assert parse_lifetime("expires_in", "never") is None
     with pytest.raises(InvalidInput, match=r"100 years$"):
