@@ -67,7 +67,8 @@ class Demands(Struct, frozen=True):
             allowed.principal,
             limits=allowed.limits,
             outcome=allowed.outcome,
-            needed_scopes=self.scopes or self.any_scopes,
+            # What a new token needs for the whole request: also what the route asks, and this caller has already.
+            needed_scopes=allowed.policy.scopes | self.scopes | self.any_scopes,
         )
         if connection.scope["type"] == "websocket":
             raise WebSocketException(POLICY_VIOLATION, reason)
@@ -87,6 +88,9 @@ def _parse(name: str, texts: Iterable[str], parse: Callable[[str], str]) -> froz
     # A text is a sequence of texts too: its letters would become the demands.
     if isinstance(texts, str | bytes):
         raise TypeError(f'{name} must be a list: {name}=["{texts!s}"]')
+    texts = tuple(texts)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f'{name} must be texts, such as "orders:read", not {texts!r}')
     return frozenset(map(parse, texts))
 
 

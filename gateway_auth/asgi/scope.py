@@ -31,6 +31,7 @@ _HOST = re.compile(
     rb"(?:[" + _SUB_DELIMS + rb"]|%[0-9A-Fa-f]{2}){1,255}(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{0,5})?"
 )
 TLS_SCHEMES = frozenset(("https", "wss"))
+_TOLD_TLS = frozenset((b"https", b"wss"))
 _BLANKS = b" \t"
 _UNUSABLE = b"\x00"
 """Stands for a header that must be single and came twice: it matches no rule."""
@@ -58,6 +59,11 @@ def read_peer(rules: RuleSet, host: str | None) -> tuple[Address | None, bool]:
     if address is None:
         return None, rules.is_unix_peer_trusted and host in (None, "", UNIX_PEER)
     return address, address in rules.trusted_proxies
+
+
+def is_told_tls(proto: bytes) -> bool:
+    """Whether a trusted proxy's X-Forwarded-Proto says TLS. Traefik says `wss` of a WebSocket; lists say nothing."""
+    return proto.strip(_BLANKS).lower() in _TOLD_TLS
 
 
 _TOO_MANY_HEADERS = Malformed("more than 200 header fields")
@@ -131,7 +137,7 @@ class ScopeReader:
             told = self._told_by_proxy(client, found)
             if isinstance(told, Malformed):
                 return told
-            client, is_tls = told, is_tls or found.get(h.FORWARDED_PROTO) == b"https"
+            client, is_tls = told, is_tls or is_told_tls(found.get(h.FORWARDED_PROTO, b""))
         body_bytes: int | None = 0
         if h.CONTENT_LENGTH in found or h.TRANSFER_ENCODING in found or not is_http_1_1:
             declared = _body_length(scope, found)

@@ -29,7 +29,7 @@ _NEEDED = (
 
 def check_key_header(text: str) -> str:
     """A header an API key may travel in."""
-    name = _header_name(text)
+    name = _header_name(text, "x-api-key")
     if name == "authorization":
         raise ValueError("is always read, as Bearer and ApiKey; it needs no entry")
     if name in (*_RESERVED, *_ADDRESS_HEADERS) or name.startswith(_RESERVED_FAMILIES):
@@ -39,15 +39,15 @@ def check_key_header(text: str) -> str:
 
 def check_address_header(text: str) -> str:
     """The header a trusted proxy names the client in."""
-    name = _header_name(text)
+    name = _header_name(text, "x-forwarded-for")
     if name == "authorization" or name in _RESERVED or name.startswith(_RESERVED_FAMILIES):
         raise ValueError('names no client; write "x-forwarded-for", "forwarded" or one such as "cf-connecting-ip"')
     return text
 
 
-def _header_name(text: str) -> str:
+def _header_name(text: str, example: str) -> str:
     if not _HEADER.fullmatch(text):
-        raise ValueError('is not a header name; write for example "x-api-key"')
+        raise ValueError(f'is not a header name; write for example "{example}"')
     return text.lower()
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import unquote_to_bytes
 
+from msgspec.structs import replace
+
 from gateway_auth.core import decide
 from gateway_auth.core.cachekey import partitions_of
 from gateway_auth.core.credential import Absent, ApiKey, Jwt, Opaque, Repeated, extract
@@ -81,13 +83,13 @@ class Engine:
     def begin(self, facts: RequestFacts) -> Decision | Need:
         """The decision, or what has to be awaited for it."""
         if self._is_https_required and not facts.is_tls:
-            return Deny(Reason.HTTPS_REQUIRED)
+            return self._early(Deny(Reason.HTTPS_REQUIRED), facts)
         policy = self._routes.match(facts.method, facts.path)
         is_anonymous = False
         if facts.method == "OPTIONS" and facts.preflight_method is not None:
             policy, is_anonymous = self._route_preflight(facts.preflight_method, facts.path, policy)
         if policy is None:
-            return Deny(Reason.NO_MATCHING_ROUTE)
+            return self._early(Deny(Reason.NO_MATCHING_ROUTE), facts)
         result = self._judge(policy, facts, is_anonymous or policy.access == "public")
         return self._shadow(result, facts) if policy.is_shadow else result
 
@@ -122,12 +124,10 @@ class Engine:
 
     def _judge(self, policy: Policy, facts: RequestFacts, is_anonymous: bool) -> Decision | Need:
         denial = decide.before_verify(policy, facts)
-        if denial is not None:
-            return denial
-        if not is_anonymous and not self._brake.is_idle:
+        if denial is None and not is_anonymous and not self._brake.is_idle:
             denial = self._braked(policy, facts)
-            if denial is not None:
-                return denial
+        if denial is not None:
+            return self._early(denial, facts)
         if facts.query:
             denial = self._find_exposed(policy, facts.query)
             if denial is not None:
@@ -140,7 +140,14 @@ class Engine:
         wait_seconds = self._brake.wait_seconds(facts.client)
         return Deny(Reason.TOO_MANY_FAILURES, policy, retry_after_seconds=wait_seconds) if wait_seconds else None
 
-    def _find_exposed(self, policy: Policy, query: bytes) -> Deny | None:
+    def _early(self, denial: Deny, facts: RequestFacts) -> Deny:
+        """Refused before the query is looked at: a secret of ours in it is told of all the same."""
+        exposed = self._find_exposed(denial.policy, facts.query)
+        if exposed is None:
+            return denial
+        return replace(denial, exposed_key_id=exposed.exposed_key_id, exposed_admin_id=exposed.exposed_admin_id)
+
+    def _find_exposed(self, policy: Policy | None, query: bytes) -> Deny | None:
         """The refusal where a key or an admin token of ours stands in the query, plainly or percent-encoded."""
         if b"%" in query:
             query = unquote_to_bytes(query)
@@ -280,6 +287,9 @@ class Engine:
         """A route in shadow mode lets pass what it would have refused, and says so."""
         if not isinstance(result, Deny) or result.policy is None or result.reason in _NEVER_SHADOWED:
             return result
+        exposed = self._find_exposed(result.policy, facts.query)
+        if exposed is not None:
+            return exposed
         if facts.body_bytes is not None and facts.body_bytes > self._max_body_bytes:
             return Deny(Reason.BODY_TOO_LARGE, result.policy, result.principal)
         principal = result.principal if result.reason in _KEPT_IN_SHADOW else None

@@ -62,7 +62,11 @@ class Recorder:
         request_id: str,
         client_request_id: str,
     ) -> None:
-        if isinstance(decision, Deny) and decision.reason is Reason.CREDENTIAL_IN_URL and self._exposures.may_write():
+        if (
+            isinstance(decision, Deny)
+            and (decision.exposed_key_id is not None or decision.exposed_admin_id is not None)
+            and self._exposures.may_write()
+        ):
             # Somebody has to replace that secret: other refusals cannot crowd this line out.
             if decision.exposed_key_id is not None:
                 logger.warning("an API key was sent in a URL and must be replaced: key_id=%s", decision.exposed_key_id)

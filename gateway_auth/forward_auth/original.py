@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from gateway_auth.asgi.scope import read_peer
+from gateway_auth.asgi.scope import is_told_tls, read_peer
 from gateway_auth.asgi.types import Header, Scope
 from gateway_auth.config import Configuration
 from gateway_auth.core.malformed import Malformed
@@ -25,7 +25,6 @@ from gateway_auth.forward_auth.telling import AUTHORIZE_PATH, NOWHERE, Telling, 
 ASKED = "gateway_auth.asked"
 """Marks the scope of a request that a proxy asks about: it is to be answered, not forwarded."""
 
-_OVER_TLS = frozenset((b"https", b"wss"))
 _BLANKS = b" \t"
 _SEPARATOR = b"\x00"
 _NAME = itemgetter(0)
@@ -94,7 +93,7 @@ def _original(
     at = shape.hosts if telling.is_by_path or not shape.told_hosts else shape.told_hosts
     if len(at) != 1:
         return _NO_HOST
-    is_tls = len(shape.protos) == 1 and headers[shape.protos[0]][1].strip(_BLANKS).lower() in _OVER_TLS
+    is_tls = len(shape.protos) == 1 and is_told_tls(headers[shape.protos[0]][1])
     is_websocket = scope["type"] == "websocket" or _opens_websocket(shape, headers)
     if is_websocket and method != "GET":
         return _BAD_UPGRADE

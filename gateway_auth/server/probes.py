@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway_auth.asgi.request_id import request_ids
-from gateway_auth.asgi.respond import POLICY_VIOLATION
+from gateway_auth.asgi.respond import refuse_websocket
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 from gateway_auth.core.condition import ALIVE, Condition
+from gateway_auth.core.decision import Deny, Reason
+from gateway_auth.core.outcome import deny_outcome
 
 _METHODS = ("GET", "HEAD")
+_NO_WEBSOCKET = Deny(Reason.REQUEST_NOT_ALLOWED, detail="No WebSocket is accepted here.")
 
 
 def probe(condition_of: Callable[[], Condition]) -> ASGIApp:
@@ -19,7 +22,8 @@ def probe(condition_of: Callable[[], Condition]) -> ASGIApp:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            outcome = deny_outcome(_NO_WEBSOCKET, "", next_id()[1].decode("ascii"))
+            await refuse_websocket(scope, send, outcome, _NO_WEBSOCKET.reason)
             return
         is_asked = scope["method"] in _METHODS
         condition = condition_of() if is_asked else ALIVE

@@ -13,7 +13,7 @@ FAILURE = (
     b"Internal Server Error"
 )
 
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n%b: %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _REALM = "gateway"  # a refusal of this kind names none
 
 
@@ -25,9 +25,10 @@ class Refusals:
 
     def refusal(self, status: int) -> bytes:
         """To what cannot be read, by what the reader says of it."""
+        request_id = self._next_id()
         if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-            return _TOO_LARGE
-        outcome = deny_outcome(Deny(Reason.MALFORMED_REQUEST), _REALM, self._next_id()[1].decode("ascii"))
+            return _TOO_LARGE % request_id  # no reason of ours has this status (RFC 6585 section 5)
+        outcome = deny_outcome(Deny(Reason.MALFORMED_REQUEST), _REALM, request_id[1].decode("ascii"))
         lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in outcome.headers), b"connection: close"]
         return b"\r\n".join(lines) + b"\r\n\r\n" + outcome.body
 

@@ -225,9 +225,15 @@ async def test_where_https_is_required_a_plain_request_is_refused_first(
     assert (await get(gateway, path, key["plain"], scheme="https")).status == expected
 
 
-async def test_a_trusted_proxy_may_say_that_the_request_came_over_https(mount: Mount, key: dict[str, str]) -> None:
+@pytest.mark.parametrize("proto", ["https", "HTTPS", "wss"])
+async def test_a_trusted_proxy_may_say_that_the_request_came_over_https(
+    mount: Mount, key: dict[str, str], proto: str
+) -> None:
     gateway = await mount(Echo(), require_https=True, trusted_proxies=["192.0.2.0/24"])
-    told = [("x-forwarded-proto", "https")]
+    told = [("x-forwarded-proto", proto)]
+    for other in ("http", "ws", "https,http", ""):
+        answer = await get(gateway, "/known", key["plain"], [("x-forwarded-proto", other)])
+        assert answer.refusal == (403, "https_required")
     assert (await get(gateway, "/known", key["plain"], told)).status == 200
     assert (await get(gateway, "/known", key["plain"], [*told, *told])).refusal == (403, "https_required")
 

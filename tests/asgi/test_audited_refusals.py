@@ -72,3 +72,19 @@ async def test_secrets_in_urls_are_refused_everywhere_and_recorded_as_exposed(
     ]  # fmt: skip
     assert issued.record.id in caplog.text
     assert issued.text[-38:] not in caplog.text
+
+
+async def test_a_key_in_a_url_is_recorded_as_exposed_whatever_the_request_was_refused_for(
+    site: Site, key: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    config = site.config()
+    query = f"k={key['plain']}".encode()
+    for more, path in ((config, "/nowhere"), ({**config, "gateway": {"require_https": True}}, "/public")):
+        gateway = GatewayAuth(Echo(), config=more)
+        async with lifespan(gateway):
+            answer = await get(gateway, path, query_string=query)
+            assert answer.status == 403
+    assert [(action, of, fields["count"]) for action, of, _, fields in await told(site)] == [
+        ("key.exposed", site.ids["plain"], 1)
+    ] * 2
+    assert "must be replaced" in caplog.text

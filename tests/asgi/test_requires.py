@@ -36,6 +36,12 @@ def threaded(request: Request) -> Response:
     return PlainTextResponse("done")
 
 
+@requires(scopes=["orders:read"], any_scopes=["bills:read", "bills:write"])
+async def stepped(request: Request) -> Response:
+    CALLS.append("stepped")
+    return PlainTextResponse("done")
+
+
 class Endpoint(HTTPEndpoint):
     @requires(roles=["analyst", "auditor"])
     async def get(self, request: Request) -> Response:
@@ -50,7 +56,9 @@ class ThreadedEndpoint(HTTPEndpoint):
         return PlainTextResponse("done")
 
 
-ENDPOINTS: dict[str, Any] = {"awaited": awaited, "threaded": threaded, "method": Endpoint, "known": ThreadedEndpoint}
+ENDPOINTS: dict[str, Any] = {
+    "awaited": awaited, "threaded": threaded, "stepped": stepped, "method": Endpoint, "known": ThreadedEndpoint,
+}  # fmt: skip
 ROUTES = [{"id": name, "path": f"/{name}", "access": "optional"} for name in ENDPOINTS]
 ROUTES += [
     {"id": "below", "path": "/below/{rest:path}", "access": "optional"},
@@ -221,4 +229,15 @@ def forging(scope_value: object) -> ASGIApp:
 async def test_without_the_middleware_nobody_may(app: ASGIApp, path: str, key: dict[str, str]) -> None:
     with pytest.raises(MiddlewareMissing):
         await get(app, path, key["wildcard"])
+    assert CALLS == []
+
+
+async def test_the_challenge_names_all_scopes_that_a_new_token_needs(mount: Mount, key: dict[str, str]) -> None:
+    """One that names only what the caller has already would be followed for ever."""
+    routes = [{"id": "stepped", "path": "/stepped", "scopes": ["orders:list"]}]
+    gateway = await mount(Starlette(routes=STARLETTE), routes=routes)
+    answer = await get(gateway, "/stepped", key["wildcard"])
+    assert answer.refusal == SCOPE
+    needed = "bills:read bills:write orders:list orders:read"
+    assert answer.only("www-authenticate") == f'Bearer realm="orders", error="insufficient_scope", scope="{needed}"'
     assert CALLS == []

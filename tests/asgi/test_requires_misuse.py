@@ -72,6 +72,11 @@ def test_the_dependency_refuses_them_too(scopes: tuple[Any, ...]) -> None:
         Requires(*scopes)
 
 
+def test_a_list_among_the_scopes_is_told_as_what_it_is() -> None:
+    with pytest.raises(TypeError, match="must be texts"):
+        Requires(["orders:read"])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("header", ["", "x api key", "x-key:", "x_key\n", "é"])
 def test_the_dependency_names_a_real_header(header: str) -> None:
     with pytest.raises(ValueError, match="not the name of a header"):

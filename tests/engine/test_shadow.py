@@ -114,6 +114,17 @@ async def test_a_key_in_the_url_and_a_body_beyond_the_cap_are_refused_even_in_sh
     assert told(await world.decide(request(key=key.text, body_bytes=101))) == "body_too_large"
 
 
+@pytest.mark.parametrize("case", ["braked", "upgrade", "outside"])
+async def test_what_is_refused_before_the_query_is_read_lets_no_key_in_it_pass(case: str) -> None:
+    world = World((shadow(deny_networks=AddressSet([CLIENT] if case == "outside" else [])),))
+    key = world.add_key()
+    if case == "braked":
+        for _ in range(100):
+            world.brake.failed(address(CLIENT))
+    facts = request(key=key.text, query=b"k=" + key.text.encode(), is_websocket=case == "upgrade")
+    assert told(await world.decide(facts)) == "credential_in_url"
+
+
 @pytest.mark.parametrize("is_distant", [False, True], ids=["here", "elsewhere"])
 @pytest.mark.parametrize("demands", [{"scopes": frozenset("a")}, {"limits": LimitSet((limit("never", "0/minute"),))}])
 async def test_what_shadow_lets_pass_still_keeps_to_the_cap(demands: dict[str, Any], is_distant: bool) -> None:

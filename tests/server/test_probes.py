@@ -34,5 +34,7 @@ async def test_each_answer_has_an_id_of_its_own() -> None:
 
 
 async def test_a_websocket_is_refused() -> None:
-    answer = await connect(probe(alive), websocket_scope("/.gateway/healthz"))
-    assert [message["type"] for message in answer.messages] == ["websocket.close"]
+    scope = websocket_scope("/.gateway/healthz", extensions={"websocket.http.response": {}})
+    answer = await connect(probe(alive), scope)
+    assert answer.only("x-request-id")
+    assert answer.refusal == (403, "request_not_allowed")

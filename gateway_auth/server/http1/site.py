@@ -111,9 +111,9 @@ class Site:
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
         protocol.data_received(b"\r\n".join(lines) + b"\r\n\r\n")
-        if not getattr(
-            protocol, "handshake_initiated", True
-        ):  # its bounds of a head are closer, and it would say nothing
+        # Its bounds of a head are closer, or it opens no WebSocket. Another class of uvicorn's answers by itself.
+        if not getattr(protocol, "handshake_initiated", True):
+            self.note(BadRequest("a handshake that opens no WebSocket"))
             transport.write(self.refusal(400))
             transport.close()
         elif rest:

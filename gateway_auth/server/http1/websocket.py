@@ -43,6 +43,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             if len(self._early) > MAX_EARLY_BYTES:
                 self.transport.abort()
 
+    def handle_connect(self, event: Any) -> None:
+        """Open it. What opens none is left to whoever gave it here, and told as all else that cannot be read."""
+        try:
+            self.conn.process_request(event)
+        except Exception:  # noqa: BLE001  # whatever is wrong with it
+            return
+        super().handle_connect(event)
+
     def _read_on(self) -> None:
         self._is_turn_due = False
         piece, self._unread = self._unread[:PIECE_BYTES], self._unread[PIECE_BYTES:]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from uvicorn.server import ServerState
@@ -89,7 +91,8 @@ async def serving() -> AsyncIterator[Site]:
     finally:
         server.close()
         for each in list(state.connections):
-            each.transport.abort()
+            opened: Any = each
+            (opened.transport if hasattr(opened, "transport") else opened._transport).abort()  # before a handshake
         app.gate.set()
         app.slow.set()
         config.http_protocol_class.__self__.close()  # type: ignore[attr-defined]
@@ -107,6 +110,40 @@ async def test_frames_behind_the_handshake_wait_until_it_is_answered() -> None:
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(OPENED)
             assert await reader.readexactly(4 + len(long)) == b"\x81\x7e" + len(long).to_bytes(2) + long
             assert await reader.readexactly(6) == b"\x81\x04more"
+
+
+@pytest.mark.parametrize(
+    ("field", "instead"),
+    [
+        (b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b""),
+        (b"dGhlIHNhbXBsZSBub25jZQ==", b"abc"),
+        (b"dGhlIHNhbXBsZSBub25jZQ==", b"\xff\xfe"),
+        (b"sec-websocket-version: 13", b"sec-websocket-version: 12"),
+        (b"host: h\r\n", b"host: h\r\nsec-websocket-version: 13\r\n"),
+        (b"host: h\r\n", b"host: h\r\nsec-websocket-protocol: a,,b c\r\n"),
+        (b"host: h\r\n", b"host: h\r\nupgrade: websocket\r\n"),
+    ],
+    ids=["no key", "short key", "key of other bytes", "version", "two versions", "protocols", "two upgrades"],
+)
+async def test_what_opens_no_websocket_is_refused_as_all_that_cannot_be_read(
+    field: bytes, instead: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as site, site.client(handshake().replace(field, instead)) as (reader, _):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"\r\ncontent-type: application/problem+json\r\n" in head
+        told = json.loads(body)
+        assert (told["code"], told["status"]) == ("malformed_request", 400)
+        assert b"\r\nx-request-id: " + told["request_id"].encode() in head
+        assert not site.app.has_begun.is_set()
+    assert "Traceback" not in caplog.text
+
+
+async def test_the_answer_to_too_large_a_head_has_a_request_id() -> None:
+    async with serving() as site, site.client(b"GET / HTTP/1.1\r\nx: " + b"y" * 70_000) as (reader, _):
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\nx-request-id: ")
+        assert b"\r\ncontent-length: 0\r\n" in answer
 
 
 async def test_who_sends_on_without_an_answer_is_cut_off() -> None:
