@@ -44,11 +44,11 @@ def test_records_are_chosen_by_what_is_asked(used: Workspace) -> None:
     assert chosen("--action", "key.create") == [2]
     assert chosen("--object", newest["object_id"]) == [3, 2]
     assert chosen("--actor", newest["actor"], "--limit", "1") == [3]
-    assert chosen("--actor", "cli:nobody") == []
+    assert chosen("--actor", "cli:somebody-else") == []
     assert chosen("--since", "1h") == [3, 2, 1]
     assert chosen("--since", "2099-01-01T00:00:00Z") == []
     assert chosen("--before", "3") == [2, 1]
-    assert used.call("audit", "list", "--actor", "cli:nobody").err == "There are no such records.\n"
+    assert used.call("audit", "list", "--actor", "cli:somebody-else").err == "There are no such records.\n"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_json_lines_hold_every_record_oldest_first(used: Workspace) -> None:
 def test_json_is_one_array_as_audit_list_prints(used: Workspace) -> None:
     listed = used.call("audit", "list", "--json").json[::-1]
     assert used.call("audit", "export", "--json").json == listed
-    assert used.call("audit", "export", "--json", "--actor", "cli:nobody").json == []
+    assert used.call("audit", "export", "--json", "--actor", "cli:somebody-else").json == []
     assert used.call("audit", "export", "--json", "--format", "csv").code == 2
 
 
