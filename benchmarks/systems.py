@@ -49,7 +49,7 @@ SYSTEMS: dict[str, System] = {
     "key": System(title="gateway-auth, key in memory", group="keys", does="key", site="key"),
     "scoped": System(title="gateway-auth, with all rules", group="keys", does=_SCOPES),
     "scoped_http1": System(
-        title="gateway-auth, with all rules, on its own HTTP/1.1 in uvicorn", group="keys", does=_SCOPES, server="http1"
+        title="gateway-auth, on its own HTTP/1.1", group="keys", does=_SCOPES, server="http1"
     ),
     "cold": System(title="gateway-auth, key read from SQLite", group="keys", does="key", site="key", ask="cold"),
     "keyshield": System(
