@@ -150,7 +150,7 @@ def called(address: str, token: str, **headers: str) -> httpx2.Response:
 
 
 @pytest.mark.parametrize(
-    ("granted", "needed"), [("else", "tools:call"), ("tools:call", "orders:cancel")], ids=["route", "tool"]
+    ("granted", "needed"), [("else", "tools:call"), ("tools:call", "orders:cancel tools:call")], ids=["route", "tool"]
 )
 def test_a_missing_scope_is_403_and_named(address: str, provider: Provider, granted: str, needed: str) -> None:
     answer = called(address, provider.token(address, scope=granted))
