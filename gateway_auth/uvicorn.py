@@ -12,6 +12,7 @@ import logging
 import sys
 from contextvars import Context, copy_context
 from typing import Any, cast
+from urllib.parse import quote, unquote
 
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import service_unavailable
@@ -108,7 +109,7 @@ class _Server(Connections):
                 '%s - "%s %s HTTP/%s" %d',
                 get_client_addr(scope),
                 scope["method"],
-                redacted(get_path_with_query_string(scope)),
+                _without_secrets(get_path_with_query_string(scope)),
                 scope["http_version"],
                 cycle.status,
             )
@@ -116,6 +117,13 @@ class _Server(Connections):
 
 _servers: dict[ServerState, _Server] = {}
 """Of this process, which they last as long as."""
+
+
+def _without_secrets(target: str) -> str:
+    """As the client wrote it, where nothing in it looks like a secret, percent-encoded or not."""
+    plain = unquote(target)
+    shown = redacted(plain)
+    return target if shown == plain else quote(shown, safe="/?&=[]")
 
 
 def _bounded(config: Config, state: ServerState) -> ASGIApp:

@@ -195,13 +195,25 @@ async def test_fields_of_the_server_are_in_each_response() -> None:
         assert answer.count(b"\r\n" + field) == 1
 
 
-async def test_the_access_log_tells_each_request_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/none?a=%0A%20&b=", "/none?a=%0A%20&b="),
+        (f"/none?key={KEY}", "/none?key=gwk_live_0123456789ab_[redacted]"),
+        (f"/none?a=%0A&key={KEY.replace('_', '%5f')}", "/none?a=%0A&key=gwk_live_0123456789ab_[redacted]"),
+        ("/none?t=eyJhbGciOi.eyJzdWIi%2Ec2ln", "/none?t=[redacted]"),
+    ],
+    ids=["nothing", "a key", "an encoded key", "a token"],
+)
+async def test_the_access_log_tells_each_request_and_no_secret(
+    target: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "uvicorn.access")
     async with serving(Sample().app) as site:
-        await site.ask(REQUEST % (b"/none?key=" + KEY.encode(), LAST))
+        await site.ask(REQUEST % (target.encode(), LAST))
     (line,) = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]
     assert line.startswith("127.0.0.1:")
-    assert line.endswith('"GET /none?key=gwk_live_0123456789ab_[redacted] HTTP/1.1" 404')
+    assert line.endswith(f'"GET {shown} HTTP/1.1" 404')
 
 
 async def test_no_more_at_once_than_uvicorn_was_told() -> None:
