@@ -102,6 +102,7 @@ def serving(world: World, names: tuple[str, ...] = EDGES) -> Iterator[dict[str, 
             environment = {**os.environ, CONFIG: str(config), RECORDS: str(upstream)}
             processes[name] = stack.enter_context(process(command(name, port, config), environment, log))
             edges[name] = Edge(name, world, port, log, upstream)
+        stack.callback(lambda: stop(*processes.values()))
         for name, edge in edges.items():
             wait_until_ready(edge.port, processes[name], edge.log_file)
         yield edges
@@ -130,13 +131,20 @@ def process(words: list[str], environment: dict[str, str], log: Path) -> Iterato
     try:
         yield started
     finally:
-        if started.poll() is None:
-            started.send_signal(signal.SIGTERM)
-            try:
-                started.wait(10)
-            except subprocess.TimeoutExpired:
-                started.kill()
-                started.wait()
+        stop(started)
+
+
+def stop(*started: subprocess.Popen[bytes]) -> None:
+    """All together: each takes a moment to leave."""
+    running = [each for each in started if each.poll() is None]
+    for each in running:
+        each.send_signal(signal.SIGTERM)
+    for each in running:
+        try:
+            each.wait(10)
+        except subprocess.TimeoutExpired:
+            each.kill()
+            each.wait()
 
 
 def wait_until_ready(port: int, started: subprocess.Popen[bytes], log: Path) -> None:

@@ -12,11 +12,21 @@ import tempfile
 from importlib import import_module
 
 LOADED = (
-    "gateway_auth.cli.app",
-    "gateway_auth.config",
+    "gateway_auth.cli.run",
+    "gateway_auth.adapters.issuers",
     "gateway_auth.adapters.sql",
+    "gateway_auth.bootstrap.inspection",
+    "gateway_auth.bootstrap.management",
+    "gateway_auth.config",
+    "gateway_auth.lifecycle.admins",
+    "gateway_auth.lifecycle.audit",
+    "gateway_auth.lifecycle.import_keys",
     "gateway_auth.lifecycle.keys",
+    "gateway_auth.lifecycle.tokens",
+    "gateway_auth.lifecycle.webhooks",
     "rich.table",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "typer.rich_utils",
 )
 
 

@@ -23,28 +23,38 @@ Part = Callable[[Connection], None]
 
 
 class Players:
-    """Makes workers that play one part after the other; the last one again and again."""
+    """Makes workers that play one part after the other; the last one again and again.
+
+    One that was just forked still has the parent's handlers, which swallow a SIGTERM: `playing` have their own.
+    """
 
     def __init__(self, *parts: Part) -> None:
         self._parts = list(parts)
+        self._playing = multiprocessing.get_context("fork").Value("i", 0)
         self.made = 0
         self.is_closed = False
+
+    @property
+    def playing(self) -> int:
+        """How many have begun their part."""
+        return int(self._playing.value)
 
     def make(self, number: int, listener: socket.socket) -> tuple[BaseProcess, Connection]:
         heard, ready = multiprocessing.Pipe(duplex=False)
         part = self._parts[min(self.made, len(self._parts) - 1)]
         self.made += 1
-        return multiprocessing.get_context("fork").Process(target=_play, args=(part, ready)), heard
+        return multiprocessing.get_context("fork").Process(target=self._play, args=(part, ready)), heard
+
+    def _play(self, part: Part, ready: Connection) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with self._playing.get_lock():
+            self._playing.value += 1
+        part(ready)
+        os._exit(0)
 
     def close(self) -> None:
         self.is_closed = True
-
-
-def _play(part: Part, ready: Connection) -> None:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    part(ready)
-    os._exit(0)
 
 
 def fails(ready: Connection) -> None:
@@ -62,12 +72,6 @@ def serves_and_dies(ready: Connection) -> None:
     os._exit(4)
 
 
-def ignores_sigterm(ready: Connection) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ready.send_bytes(b"ready")
-    time.sleep(60)
-
-
 Until = Callable[[], bool]
 Event = tuple[Until, signal.Signals]
 
@@ -79,7 +83,7 @@ def supervised(players: Players, count: int, *events: Event, renewed: Players | 
 
     def play() -> None:
         # Handlers are set before the first worker is made.
-        for is_so, number in [(lambda: players.made >= count, None), *events]:
+        for is_so, number in [(lambda: players.playing >= count, None), *events]:
             eventually(is_so, 30)
             if number is not None:
                 os.kill(os.getpid(), number)
@@ -111,13 +115,21 @@ def test_it_stops_when_told_and_leaves_the_handlers_as_they_were() -> None:
 
 def test_told_a_second_time_it_waits_for_nobody(caplog: pytest.LogCaptureFixture) -> None:
     asked: list[float] = []
+    ignoring = multiprocessing.get_context("fork").Event()
+
+    def ignores_sigterm(ready: Connection) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ignoring.set()
+        ready.send_bytes(b"ready")
+        time.sleep(60)
 
     def a_while_later() -> bool:
         asked.append(time.monotonic())
         return asked[-1] - asked[0] > 0.5
 
-    ready = (at_once, signal.SIGTERM)
-    assert supervised(Players(ignores_sigterm), 1, ready, (a_while_later, signal.SIGINT)) == 0
+    # Told before, it would leave at once, and the second signal would be nobody's.
+    told = (ignoring.is_set, signal.SIGTERM)
+    assert supervised(Players(ignores_sigterm), 1, told, (a_while_later, signal.SIGINT)) == 0
     assert "with requests it did not finish in time" in caplog.text
 
 
@@ -138,11 +150,11 @@ def test_one_new_worker_that_fails_keeps_all_of_the_old(caplog: pytest.LogCaptur
 
 def test_a_place_where_nobody_can_start_is_tried_again_while_another_serves(caplog: pytest.LogCaptureFixture) -> None:
     players = Players(serves, fails, fails, fails, serves)
-    assert supervised(players, 2, (lambda: players.made == 5, signal.SIGTERM)) == 0
+    assert supervised(players, 2, (lambda: players.playing == 5, signal.SIGTERM)) == 0
     assert "no worker can be started" not in caplog.text
     assert players.made == 5
 
 
 def test_workers_that_serve_and_die_are_replaced_without_end() -> None:
     players = Players(*[serves_and_dies] * MAX_FAILURES, serves)
-    assert supervised(players, 1, (lambda: players.made == MAX_FAILURES + 1, signal.SIGTERM)) == 0
+    assert supervised(players, 1, (lambda: players.playing == MAX_FAILURES + 1, signal.SIGTERM)) == 0

@@ -24,7 +24,7 @@ from gateway_auth.lifecycle.keys import ManageKeys
 from tests.asgi.world import ACTOR, Site
 from tests.cli.command import Ended, run
 from tests.conformance import toml
-from tests.conformance.edges import free_port, process, wait_until_ready
+from tests.conformance.edges import free_port, process, stop, wait_until_ready
 from tests.websockets.mounted import CONFIG
 from tests.websockets.upstream import Upstream
 
@@ -101,6 +101,7 @@ def serving(site: Site, upstream: Upstream, names: Iterable[str] = EDGES, **gate
     """These ways in, started together, until the block ends."""
     with ExitStack() as stack:
         started = {name: _start(stack, name, site, upstream, gateway) for name in names}
+        stack.callback(lambda: stop(*(server for _, server in started.values())))
         for edge, server in started.values():
             wait_until_ready(edge.port, server, edge.log)
         yield {name: edge for name, (edge, _) in started.items()}
