@@ -46,9 +46,9 @@ def guarded() -> GatewayAuth:
 def proxy() -> ASGIApp:
     """The standalone proxy, as `gateway-auth serve` builds it."""
     from gateway_auth.config import load
-    from gateway_auth.server.composition import build_app
+    from gateway_auth.server.composition import build
 
-    return build_app(load(_config()))
+    return build(load(_config())).app
 
 
 def single() -> GatewayAuth:

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from uvicorn.server import ServerState
 
+from gateway_auth.asgi.fields import FieldList, Fields
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 from gateway_auth.core.redaction import redacted
 from gateway_auth.server.http1 import ClientConnection, Connections
@@ -58,6 +59,10 @@ class Http1(ClientConnection):
     def on_request(self, scope: Scope) -> None:
         """A request has a copy of what the lifespan left, and the path from where the app is mounted outside."""
         scope["state"] = self._site.app_state.copy()
+        fields = scope["headers"]
+        if type(fields) is Fields:
+            scope["headers"] = headers = FieldList(fields)
+            headers.fields = fields
         if root := scope["root_path"]:
             scope["path"] = root + scope["path"]
             scope["raw_path"] = root.encode() + scope["raw_path"]

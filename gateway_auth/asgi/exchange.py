@@ -6,6 +6,7 @@ The way back adds our headers to the app's answer, or puts a later refusal in it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -32,6 +33,7 @@ _OURS_WHEN_LIMITED: Memo[bytes, bool] = Memo(
     lambda name: name.lower() in (b"x-request-id", b"ratelimit", b"ratelimit-policy"), 1024, 64
 )
 
+_NAME = itemgetter(0)
 _SPELLED: Memo[Address, str] = Memo(format_address)
 
 
@@ -92,29 +94,30 @@ class Exchange(Struct, eq=False):
             return self._replace(self.denial)
         if self.is_replaced or not is_beginning:
             return _nothing() if self.is_replaced else self.server_send(message)
-        self.has_started = True
-        decision = self.decision
-        self.gate.usage.note(
-            decision.principal.key_id, decision.policy.id, message.get("status", _SWITCHED), self.reading.facts.client
-        )
         answer = dict(message)
-        answer["headers"] = self._with_ours(message.get("headers", ()))
+        answer["headers"] = self.begin_answer(message.get("status", _SWITCHED), message.get("headers", ()))
         return self.server_send(answer)
 
-    def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
-        """Our headers replace the app's of the same name: an upstream must not speak for the gateway."""
+    def begin_answer(self, status: int, headers: Iterable[Header]) -> list[Header]:
+        """What the answer begins with; noted. Our headers replace those of the same name: nobody speaks for us."""
+        self.has_started = True
         decision = self.decision
         outcome = decision.outcome
+        self.gate.usage.note(decision.principal.key_id, decision.policy.id, status, self.reading.facts.client)
         is_ours = _OURS if outcome is None else _OURS_WHEN_LIMITED
         answer = list(headers)
-        for name, _ in answer:
-            if is_ours[name]:
-                answer = [header for header in answer if not is_ours[header[0]]]
-                break
+        if any(map(is_ours.__getitem__, map(_NAME, answer))):
+            answer = [header for header in answer if not is_ours[header[0]]]
         if outcome is not None:
             answer += limit_headers(decision.limits, outcome)
         answer.append(self.request_id_header)
         return answer
+
+    def release(self) -> None:
+        """The request is over: what it held of limits on requests in flight is free again."""
+        outcome = self.decision.outcome
+        if outcome is not None and outcome.held is not None:
+            outcome.held.release()
 
     async def settle(self) -> bool:
         """When the app is done: sends a refusal it left unanswered; whether a refusal is what the client got."""

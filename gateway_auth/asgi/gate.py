@@ -10,9 +10,11 @@ from gateway_auth.asgi.resource import ResourceGuide
 from gateway_auth.asgi.scope import Reading, ScopeReader
 from gateway_auth.asgi.types import Scope
 from gateway_auth.bootstrap import Gateway
+from gateway_auth.core.decision import Decision, Deny, Reason
 from gateway_auth.core.headers import API_KEY, AUTHORIZATION
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.principal import Principal
+from gateway_auth.engine.needs import Need
 
 MAX_CREDENTIALS = 16_384
 _OUR_SCHEMES = (b"bearer", b"apikey")
@@ -42,6 +44,14 @@ class Gate:
         self.credentials: Memo[Principal, Credentials] = Memo(Credentials, MAX_CREDENTIALS)
         self._kinds = rules.headers
         self._marker = rules.key_format.marker
+
+    def begin(self, scope: Scope) -> tuple[Reading | None, Decision | Need]:
+        """Read a request and decide about it as far as that goes without waiting. Limits are taken: once for each."""
+        reading = self.reader.read(scope)
+        # Asked this way round: an `isinstance` that is true is cheap, a false one asks the metaclass.
+        if isinstance(reading, Reading):
+            return reading, self.engine.begin(reading.facts)
+        return None, Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {reading.detail}.")
 
     def metadata_url(self, scope: Scope, reading: Reading | None) -> str:
         """The address of the resource metadata for a challenge; empty where there is none to tell."""

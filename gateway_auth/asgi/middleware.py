@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway_auth.asgi.exchange import Exchange
+from gateway_auth.asgi.passage import child_scope, pass_on
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
-from gateway_auth.asgi.scope import TLS_SCHEMES, Reading
-from gateway_auth.asgi.types import SCOPE_KEY, ASGIApp, Header, Receive, Scope, Send
+from gateway_auth.asgi.scope import Reading
+from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 from gateway_auth.asgi.watched import watched
 from gateway_auth.core.condition import GONE, Condition
-from gateway_auth.core.decision import Allow, Deny, Reason
-from gateway_auth.core.malformed import Malformed
+from gateway_auth.core.decision import Allow, Decision, Deny, Reason
 from gateway_auth.core.measures import Readings
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
 from gateway_auth.errors import StoreUnavailable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway_auth.asgi.gate import Gate
     from gateway_auth.bootstrap.disclosure import Disclosure
     from gateway_auth.config import Configuration
+    from gateway_auth.engine.needs import Need
 
 _JUDGED = frozenset(("http", "websocket"))
 
@@ -65,6 +66,11 @@ class GatewayAuth:
         gateway = self._runtime.gateway
         return gateway.disclosure if gateway is not None and not gateway.is_closed else None
 
+    def open_gate(self) -> Gate | None:
+        """What requests of the running loop go through; None where it has to be waited for."""
+        gate = self._gate
+        return gate if gate is not None and self._loop is gate.running_loop() else None
+
     async def leave(self) -> None:
         """Others take over from here: webhooks are theirs to tell. Requests go on being judged until the end."""
         gateway = self._runtime.gateway
@@ -80,33 +86,26 @@ class GatewayAuth:
             gate = await self._open_gate(scope, send)
             if gate is None:
                 return
-        request_id_header = gate.next_id()
-        reading = gate.reader.read(scope)
-        # Asked this way round, here and below: an `isinstance` that is true is cheap, a false one asks the metaclass.
-        if not isinstance(reading, Reading):
-            await self._refuse(gate, scope, send, _malformed(reading), None, request_id_header)
-            return
-        decision = gate.engine.begin(reading.facts)
+        reading, decision = gate.begin(scope)
+        await self.finish(gate, reading, decision, scope, receive, send)
+
+    async def finish(
+        self, gate: Gate, reading: Reading | None, decision: Decision | Need, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """The rest of a request that the gate has begun with: waits where that is needed, passes on or refuses."""
         if not isinstance(decision, Allow):
             decision = await gate.engine.resume(decision)
             if not isinstance(decision, Allow):
-                await self._refuse(gate, scope, send, decision, reading, request_id_header)
+                await self._refuse(gate, scope, send, decision, reading)
                 return
+        if reading is None:
+            raise AssertionError("what cannot be read is refused")
         gate.passed[decision.policy.id] += 1
-        exchange = Exchange(decision, request_id_header, gate, reading, scope, send)
+        exchange = Exchange(decision, gate.next_id(), gate, reading, scope, send)
         receive = exchange.cap_body(receive, gate.max_body_bytes) if reading.facts.body_bytes is None else receive
         app = gate.guide if decision.policy.is_metadata else self.app
         app = watched(app, exchange) if reading.facts.is_websocket else app
-        failure = None
-        try:
-            await app(_child_scope(gate, scope, exchange, reading), receive, exchange.send)
-        except Exception as error:  # noqa: BLE001  # raised again, unless it is how a refusal inside the app ended
-            failure = error
-        finally:
-            if decision.outcome is not None and decision.outcome.held is not None:
-                decision.outcome.held.release()
-        if failure is not None or exchange.denial is not None:
-            await _settle(gate, exchange, reading, failure)
+        await pass_on(exchange, app, child_scope(exchange), receive)
 
     async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -119,10 +118,8 @@ class GatewayAuth:
         finally:
             self._gate = None
 
-    async def _refuse(
-        self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None, request_id_header: Header
-    ) -> None:
-        request_id = request_id_header[1].decode("ascii")
+    async def _refuse(self, gate: Gate, scope: Scope, send: Send, denial: Deny, reading: Reading | None) -> None:
+        request_id = gate.next_id()[1].decode("ascii")
         facts, client_request_id = (reading.facts, reading.client_request_id) if reading else (None, "")
         gate.recorder.record(denial, facts, request_id, client_request_id)
         outcome = deny_outcome(denial, gate.realm, request_id, gate.metadata_url(scope, reading))
@@ -150,50 +147,3 @@ class GatewayAuth:
             return None
         self._gate, self._loop = gate, gate.running_loop()
         return gate
-
-
-async def _settle(gate: Gate, exchange: Exchange, reading: Reading, failure: Exception | None) -> None:
-    """End a request that failed or was refused inside the app: told as a refusal, the app's exception is none."""
-    if exchange.denial is not None:
-        gate.recorder.record(exchange.denial, reading.facts, exchange.request_id, reading.client_request_id)
-        if await exchange.settle():
-            return
-    if failure is not None:
-        raise failure  # Only breaking the connection can still tell the client.
-
-
-def _malformed(problem: Malformed) -> Deny:
-    return Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {problem.detail}.")
-
-
-def _child_scope(gate: Gate, scope: Scope, exchange: Exchange, reading: Reading) -> Scope:
-    """The scope of what runs behind: its headers cleaned, our identity headers set, the principal in it."""
-    allow = exchange.decision
-    if allow.shadowed is not None:
-        gate.recorder.record(allow, reading.facts, exchange.request_id, reading.client_request_id)
-    principal = allow.principal
-    kept = reading.kept
-    if allow.policy.may_keep_credentials:
-        kept = [*kept, *_kept_credentials(gate, allow, reading, scope)]
-    child = dict(scope)
-    child["headers"] = [*kept, *principal.identity_headers, exchange.request_id_header]
-    child["raw_path"] = reading.path.encode()
-    if reading.facts.is_tls and scope.get("scheme") not in TLS_SCHEMES:
-        # What a trusted proxy told, so that nobody behind tells or believes otherwise.
-        child["scheme"] = "wss" if reading.facts.is_websocket else "https"
-    child["user"] = principal
-    child["auth"] = gate.credentials[principal]
-    child[SCOPE_KEY] = exchange
-    return child
-
-
-def _kept_credentials(gate: Gate, allow: Allow, reading: Reading, scope: Scope) -> list[Header]:
-    """The credential headers that go on: all where the route says so, on public routes those of schemes not ours."""
-    credentials = [pair for pair in scope["headers"] if gate.is_credential(pair[0])]
-    if not allow.policy.strip_credentials:
-        return credentials if reading.facts.preflight_method is None else []
-    return [
-        (name, value)
-        for name, value in credentials
-        if name.lower() == b"authorization" and not gate.may_hold_key(value)
-    ]

@@ -8,9 +8,12 @@ from functools import partial
 from urllib.parse import unquote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gateway_auth.asgi.fields import FieldList, Fields, Known
 from gateway_auth.asgi.types import Header, Scope
 from gateway_auth.core import headers as h
+from gateway_auth.core.credential import HeadersAgain
 from gateway_auth.core.malformed import Malformed
 from gateway_auth.core.memo import Memo
 from gateway_auth.core.network import UNIX_PEER, Address, client_address, parse_peer
@@ -96,6 +99,8 @@ class ScopeReader:
     def read(self, scope: Scope) -> Reading | Malformed:  # noqa: C901, PLR0912 (one pass; a call per check costs)
         """The facts of an http or websocket scope, or why it cannot be read."""
         headers = scope["headers"]
+        if type(headers) is not list and (fields := _unchanged(headers)) is not None:
+            return self._read_fields(scope, fields)
         if len(headers) > MAX_HEADERS:
             return _TOO_MANY_HEADERS
         found: dict[int, bytes] = {}
@@ -121,11 +126,7 @@ class ScopeReader:
         query = scope.get("query_string", b"")
         if len(query) > MAX_QUERY_BYTES:
             return _LONG_QUERY
-        raw = scope.get("raw_path")
-        # Nearly every path is plain, and then as the server decoded it; all others take the longer way.
-        full_path = raw.decode("ascii") if raw and len(raw) <= MAX_PATH_BYTES and not is_unusual(raw) else _NOT_GIVEN
-        if full_path != scope["path"]:
-            full_path = _canonical_of(scope)
+        full_path = _full_path(scope)
         if not isinstance(full_path, str):
             return full_path
         root_path = scope.get("root_path")
@@ -146,6 +147,35 @@ class ScopeReader:
             body_bytes = declared
         facts = RequestFacts(method, path, query, client, found, is_tls, is_websocket, body_bytes)
         return Reading(facts, full_path, kept)
+
+    def _read_fields(self, scope: Scope, fields: Fields) -> Reading | Malformed:
+        """A request that may differ from the one before it in its line alone."""
+        known = fields.known
+        client, scheme = scope.get("client"), scope.get("scheme")
+        if known is not None and known[0] is self and known[1] is client and known[2] is scheme:
+            return self._read_line(scope, known[3])
+        reading = self.read({**scope, "headers": list(fields)})
+        if isinstance(reading, Reading):
+            facts = replace(reading.facts, headers=HeadersAgain(reading.facts.headers))
+            reading = replace(reading, facts=facts)
+            fields.known = Known(self, client, scheme, reading)
+        return reading
+
+    def _read_line(self, scope: Scope, before: Reading) -> Reading | Malformed:
+        """What the request line says, and all else as before."""
+        method, query = scope["method"], scope.get("query_string", b"")
+        if not self._methods[method]:
+            return _BAD_METHOD
+        if len(query) > MAX_QUERY_BYTES:
+            return _LONG_QUERY
+        full_path = _full_path(scope)
+        if not isinstance(full_path, str):
+            return full_path
+        root_path = scope.get("root_path")
+        path = _below(root_path, full_path) if root_path else full_path
+        same = before.facts
+        facts = RequestFacts(method, path, query, same.client, same.headers, same.is_tls)
+        return Reading(facts, full_path, before.kept)
 
     def _sort(self, headers: Sequence[Header], found: dict[int, bytes]) -> list[Header] | Malformed:
         """Header by header, where something came twice or is not a usual request: what goes on."""
@@ -200,6 +230,20 @@ def _body_length(scope: Scope, found: dict[int, bytes]) -> int | Malformed | Non
         is_clear = length.isdigit() and len(length) <= 18 and h.TRANSFER_ENCODING not in found
         return int(length) if is_clear else _BAD_LENGTH
     return None if h.TRANSFER_ENCODING in found or scope.get("http_version", "1.1") >= "2" else 0
+
+
+def _unchanged(headers: Sequence[Header]) -> Fields | None:
+    """The fields that came again, if that is what these are."""
+    if type(headers) is Fields:
+        return headers
+    return headers.unchanged if type(headers) is FieldList else None
+
+
+def _full_path(scope: Scope) -> str | Malformed:
+    """Nearly every path is plain, and then as the server decoded it; all others take the longer way."""
+    raw = scope.get("raw_path")
+    path = raw.decode("ascii") if raw and len(raw) <= MAX_PATH_BYTES and not is_unusual(raw) else _NOT_GIVEN
+    return path if path == scope["path"] else _canonical_of(scope)
 
 
 def _canonical_of(scope: Scope) -> str | Malformed:

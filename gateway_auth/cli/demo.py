@@ -97,7 +97,7 @@ async def _show(configuration: Configuration, directory: Path, *, is_kept: bool,
     from gateway_auth.demo.orders import orders_app
     from gateway_auth.demo.tour import tour
     from gateway_auth.proxy import parse_upstream
-    from gateway_auth.server.composition import build_admin, build_app
+    from gateway_auth.server.composition import build, build_admin
     from gateway_auth.server.in_process import serving, stop_signal
     from gateway_auth.server.logs import log_settings
 
@@ -109,7 +109,11 @@ async def _show(configuration: Configuration, directory: Path, *, is_kept: bool,
     try:
         keys = await make_keys(parts.store, configuration)
         steps = tour(keys, configuration.rules.key_format)
-        async with serving(orders_app(), upstream.servers[0].port), serving(build_app(configuration), port):
+        built = build(configuration)
+        async with (
+            serving(orders_app(), upstream.servers[0].port),
+            serving(built.app, port, fast_path=built.fast_path),
+        ):
             if check:
                 taken = await asyncio.to_thread(take_tour, steps, port)
                 return 0 if tell_check(taken) else FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway_auth.core.headers import API_KEY, AUTHORIZATION, REPEATED_CREDENTIAL
 from gateway_auth.core.keyformat import KeyFormat
@@ -15,16 +16,18 @@ CredentialKind = Literal["api_key", "jwt", "opaque"]
 MAX_CREDENTIAL_BYTES = 8192
 
 
-class ApiKey(Struct, frozen=True, gc=False):
-    """Something presented as an API key; exact bytes."""
+class ApiKey(Struct, gc=False):
+    """Something presented as an API key; exact bytes. `mark` is their fingerprint, once somebody has taken it."""
 
     presented: bytes
+    mark: bytes | None = None
 
 
-class Jwt(Struct, frozen=True):
-    """A bearer token of three segments."""
+class Jwt(Struct, gc=False):
+    """A bearer token of three segments. `mark` as above."""
 
     presented: bytes
+    mark: bytes | None = None
 
 
 class Opaque(Struct, frozen=True):
@@ -47,6 +50,13 @@ class Repeated(Struct, frozen=True):
 
 Credential = ApiKey | Jwt | Opaque | Absent | Unusable | Repeated
 
+
+class HeadersAgain(dict[int, bytes]):
+    """The headers of requests that repeat each other byte for byte (`RequestFacts.headers`), and so one credential."""
+
+    credential: Credential | None = None
+
+
 _ABSENT = Absent()
 _UNUSABLE = Unusable()
 _REPEATED = Repeated()
@@ -55,6 +65,10 @@ _REPEATED = Repeated()
 def extract(facts: RequestFacts, key_format: KeyFormat) -> Credential:
     """The one credential of a request. An empty header is an absent one; nothing falls back to a weaker proof."""
     headers = facts.headers
+    if type(headers) is HeadersAgain:
+        if headers.credential is None:
+            headers.credential = extract(replace(facts, headers=dict(headers)), key_format)
+        return headers.credential
     api_key, authorization = headers.get(API_KEY), headers.get(AUTHORIZATION)
     if (api_key and authorization) or REPEATED_CREDENTIAL in headers:
         return _REPEATED

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hmac import compare_digest
 from typing import Protocol
 
+from gateway_auth.core.credential import ApiKey
 from gateway_auth.core.keyhash import PepperRing
 from gateway_auth.core.keys import KeyRecord, VerifiedKey, compile_key
 from gateway_auth.core.ruleset import RuleSet
@@ -78,8 +79,9 @@ class KeyVerifier:
         self._flight: SingleFlight[tuple[str, int], CachedKey | None] = SingleFlight()
         self._reads = KeyReads(store)
 
-    def recall(self, presented: bytes) -> VerifiedKey | Invalid | None:
+    def recall(self, credential: ApiKey) -> VerifiedKey | Invalid | None:
         """The key, or that it is none, from memory; None where the store has to be asked."""
+        presented = credential.presented
         entry = self._cache.known[presented[self._id_start : self._id_end]]
         if entry is None:
             return self._recall_unknown(presented)
@@ -90,7 +92,10 @@ class KeyVerifier:
         if entry.fingerprint is None:
             return self._prove(presented, entry)
         # Another text than the one proven cannot have the same digest: no need to compute it.
-        return entry.key if compare_digest(self._fingerprint(presented), entry.fingerprint) else INVALID
+        mark = credential.mark
+        if mark is None:
+            credential.mark = mark = self._fingerprint(presented)
+        return entry.key if compare_digest(mark, entry.fingerprint) else INVALID
 
     def _is_over(self, entry: CachedKey, now: float) -> bool:
         """Whether a key past its `refresh_at` may not be used any more; while it may, it is read again meanwhile."""

@@ -41,7 +41,7 @@ class BearerVerifier:
         if self._monotonic() >= changes.serve_until and not changes.is_degraded:
             return None  # Nobody has looked lately whether it was taken back.
         if isinstance(credential, Jwt) and "jwt" in kinds:
-            answer = self._jwts.recall(credential.presented)
+            answer = self._jwts.recall(credential)
             if not isinstance(answer, Foreign):
                 return answer
         if self._opaques is None or "opaque" not in kinds:

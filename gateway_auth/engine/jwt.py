@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from gateway_auth.core.claims import Claims, Expired, build_token, check_claims
+from gateway_auth.core.credential import Jwt
 from gateway_auth.core.decision import Reason
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.jose import UnverifiedToken, is_jws, parse_compact
@@ -54,9 +55,11 @@ class JwtVerifier:
         self._clock = clock
         self._monotonic = clock.monotonic
 
-    def recall(self, presented: bytes) -> VerifiedToken | Reason | Foreign | None:
+    def recall(self, credential: Jwt) -> VerifiedToken | Reason | Foreign | None:
         """The token, or why it is refused, by what is known here; None where somebody has to be asked."""
-        mark = self._fingerprint(presented)
+        presented, mark = credential.presented, credential.mark
+        if mark is None:
+            credential.mark = mark = self._fingerprint(presented)
         entry = self._known[mark]
         if entry is not None and self._monotonic() < entry.dies_at:
             return entry.token

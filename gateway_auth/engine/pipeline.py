@@ -160,7 +160,7 @@ class Engine:
     def _authenticate(self, policy: Policy, facts: RequestFacts) -> Decision | Need:
         credential = extract(facts, self._format)
         if isinstance(credential, ApiKey) and "api_key" in policy.credentials:
-            key = self._keys.recall(credential.presented)
+            key = self._keys.recall(credential)
             if key is None:
                 return VerifyKey(policy, facts, credential.presented)
             return self._with_key(policy, facts, key)
@@ -175,7 +175,7 @@ class Engine:
             and "api_key" in policy.credentials
         ):
             # Keys from elsewhere came as bearers there, and nobody has issued tokens here.
-            key = self._keys.recall(credential.presented)
+            key = self._keys.recall(ApiKey(credential.presented))
             return VerifyKey(policy, facts, credential.presented) if key is None else self._with_key(policy, facts, key)
         if isinstance(credential, Repeated):
             return Deny(Reason.AMBIGUOUS_CREDENTIALS, policy)

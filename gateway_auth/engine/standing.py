@@ -67,7 +67,7 @@ class Standing:
         now = self._now()
         credential = extract(facts, self._format)
         if isinstance(credential, ApiKey):
-            key = self._keys.recall(credential.presented)
+            key = self._keys.recall(credential)
             return _end_of(key, now) if isinstance(key, VerifiedKey) else now + LOST_SECONDS
         if isinstance(credential, (Jwt, Opaque)) and self._tokens is not None:
             token = self._tokens.recall(credential, allow.policy.credentials)

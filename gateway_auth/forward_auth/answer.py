@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from gateway_auth.asgi.exchange import Exchange
+from gateway_auth.asgi.passage import kept_credentials
 from gateway_auth.asgi.respond import POLICY_VIOLATION, joined
 from gateway_auth.asgi.types import SCOPE_KEY, ASGIApp, Header, Message, Receive, Scope, Send
 from gateway_auth.core.decision import Deny, Reason
@@ -47,20 +49,16 @@ async def _refuse(scope: Scope) -> None:
 
 
 async def _let_pass(scope: Scope, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": permission(scope[SCOPE_KEY])})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def permission(exchange: Exchange) -> list[Header]:
     """What the request behind would carry: the identity, and credentials where the route lets them go on.
 
     The middleware adds request id and RateLimit fields.
     """
-    headers = [*scope["user"].identity_headers, *_kept_credentials(scope), *_GO_ON]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def _kept_credentials(scope: Scope) -> list[Header]:
-    exchange = scope[SCOPE_KEY]
-    if not exchange.decision.policy.may_keep_credentials:
-        return []
-    return [pair for pair in scope["headers"] if exchange.gate.is_credential(pair[0])]
+    return [*exchange.principal.identity_headers, *kept_credentials(exchange), *_GO_ON]
 
 
 class Answer:

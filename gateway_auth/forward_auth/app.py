@@ -59,25 +59,26 @@ class ForwardAuth:
         if scope["type"] not in ("http", "websocket"):
             await self._judge(scope, receive, send)
             return
+        original = self.original(scope)
+        # Asked this way round: an `isinstance` that is true is cheap, a false one asks the metaclass.
+        if isinstance(original, Original):
+            answer = Answer(scope, send, needs_problem_header=original.needs_problem_header)
+            await self._judge(original.scope, receive, answer.send)
+        else:
+            await self._refuse(scope, send, original)
+
+    def original(self, scope: Scope) -> Original | Deny:
+        """The request that a trusted proxy asks about, or why nobody is told of it."""
         if not _is_asked_here(scope):
-            await self._refuse(scope, send, _NOT_HERE)
-            return
+            return _NOT_HERE
         if not self._reader.trusts(scope):
             self._warn_of(scope)
-            await self._refuse(scope, send, _UNTRUSTED)
-            return
+            return _UNTRUSTED
         original = self._reader.read(scope)
-        # Asked this way round: an `isinstance` that is true is cheap, a false one asks the metaclass.
         if not isinstance(original, Original):
-            detail = f"The request cannot be read: {original.detail}."
-            await self._refuse(scope, send, Deny(Reason.MALFORMED_REQUEST, detail=detail))
-            return
-        if original.scope["path"].startswith(RESERVED_PREFIX):
-            # No route is there on the gateway's own port either; what is behind may be another gateway.
-            await self._refuse(scope, send, _NOT_HERE)
-            return
-        answer = Answer(scope, send, needs_problem_header=original.needs_problem_header)
-        await self._judge(original.scope, receive, answer.send)
+            return Deny(Reason.MALFORMED_REQUEST, detail=f"The request cannot be read: {original.detail}.")
+        # No route is there on the gateway's own port either; what is behind may be another gateway.
+        return _NOT_HERE if original.scope["path"].startswith(RESERVED_PREFIX) else original
 
     async def _refuse(self, scope: Scope, send: Send, denial: Deny) -> None:
         """Nothing was judged: the request is not one that may be asked about."""

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway_auth.core.upstream import Upstream
 from gateway_auth.proxy.balancer import Balancer
-from gateway_auth.proxy.exchange import Exchange, Patience, Way
+from gateway_auth.proxy.exchange import Exchange
 from gateway_auth.proxy.failures import (
     BodyBrokenOff,
     ClientLeft,
@@ -26,10 +26,12 @@ from gateway_auth.proxy.failures import (
     ResponseBroken,
 )
 from gateway_auth.proxy.handshake import Handshake
+from gateway_auth.proxy.quick import QuickExchange, Told
 from gateway_auth.proxy.refusal import passable, refusing
-from gateway_auth.proxy.request import request_head
+from gateway_auth.proxy.request import NO_BODY, RequestHead, request_head
 from gateway_auth.proxy.sweep import Sweep
 from gateway_auth.proxy.tls import tls_context
+from gateway_auth.proxy.way import Patience, Way
 from gateway_auth.proxy.websocket import WebSocket
 
 Respond = Callable[[Send, str, str], Awaitable[None]]
@@ -120,8 +122,7 @@ class ProxyApp:
         judged: Judged = scope["gateway_auth"]
         exchange: Exchange | None = None
         try:
-            key = (judged.upstream, judged.timeout_seconds)
-            way = self._ways.get(key) or self._way(key)
+            way = self._way(judged)
             head = request_head(scope, judged.client_address, way.balancer.addressee)
             exchange = Exchange(head, receive, send, way=way, sweep=self._sweep_here())
             await exchange.run()
@@ -131,13 +132,35 @@ class ProxyApp:
         except ClientLeft:
             return
 
+    def head(self, scope: Scope) -> RequestHead:
+        """What `start` would send for a scope. Raises `ExchangeFailed`."""
+        judged: Judged = scope["gateway_auth"]
+        return request_head(scope, judged.client_address, self._way(judged).balancer.addressee)
+
+    def start(self, judged: Judged, head: RequestHead, told: Told) -> bool:
+        """Send a request that is complete and has no body, where nothing has to be waited for; whether that was done.
+
+        Where it was not, nothing has happened, and the request is for this app as any other. Raises `ExchangeFailed`.
+        """
+        return head.body_bytes == NO_BODY and QuickExchange(head, self._way(judged), self._sweep_here(), told).start()
+
+    async def go_on(self, sent: QuickExchange, scope: Scope, receive: Receive, send: Send) -> None:
+        """The rest of what `start` began."""
+        judged: Judged = scope["gateway_auth"]
+        exchange = Exchange(sent.head, receive, send, way=sent.way, sweep=self._sweep_here())
+        try:
+            await exchange.go_on(sent)
+        except ExchangeFailed as failure:
+            await self._answer(failure, judged.request_id, send, has_begun=exchange.has_begun)
+        except ClientLeft:
+            return
+
     async def _tunnel(self, scope: Scope, receive: Receive, send: Send) -> None:
         judged: Judged = scope["gateway_auth"]
         websocket = WebSocket(receive, send, self._max_message_bytes)
         self._websockets.add(websocket)
         try:
-            key = (judged.upstream, judged.timeout_seconds)
-            balancer = (self._ways.get(key) or self._way(key)).balancer
+            balancer = self._way(judged).balancer
             handshake = Handshake(
                 scope, judged.client_address, balancer.addressee, max_message_bytes=self._max_message_bytes
             )
@@ -175,7 +198,12 @@ class ProxyApp:
         elif isinstance(failure, ExchangeFailed):
             raise ResponseBroken(f"request {request_id}: {failure}") from failure
 
-    def _way(self, key: tuple[str | None, float | None]) -> Way:
+    def _way(self, judged: Judged) -> Way:
+        """Where a route's requests go."""
+        key = (judged.upstream, judged.timeout_seconds)
+        return self._ways.get(key) or self._new_way(key)
+
+    def _new_way(self, key: tuple[str | None, float | None]) -> Way:
         """For a route, made on first use."""
         name, timeout_seconds = key
         upstream = self._default_upstream if name is None else self._upstreams.get(name)

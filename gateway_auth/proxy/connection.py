@@ -39,6 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
         "idle_since",
         "is_closed",
         "is_reused",
+        "on_progress",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_closed: Callable[[UpstreamConnection], None]) -> None:
@@ -56,6 +57,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0
         self.is_closed = False
         self.is_reused = False
+        self.on_progress: Callable[[], None] | None = None
+        """Called where somebody who waits by `progress` would be woken."""
 
     # For the exchange.
 
@@ -201,7 +204,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _wake(self) -> None:
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if self.on_progress is not None:
+            self.on_progress()
+        elif waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def _wake_writer(self) -> None:

@@ -10,38 +10,22 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 from starlette.types import Receive, Send
 
-from gateway_auth.proxy.balancer import Balancer
 from gateway_auth.proxy.body import RequestBody
 from gateway_auth.proxy.connection import UpstreamConnection
 from gateway_auth.proxy.failures import ClientLeft, ConnectionLost, RequestRefused, UpstreamTimeout, UpstreamUnavailable
 from gateway_auth.proxy.pool import Pool
+from gateway_auth.proxy.quick import QuickExchange
 from gateway_auth.proxy.request import RequestHead, without_body
 from gateway_auth.proxy.response import ResponseReader
 from gateway_auth.proxy.sweep import Sweep
 from gateway_auth.proxy.upload import Gathering, Pace
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """Timeouts in ticks of the sweep."""
-
-    head_ticks: int
-    idle_ticks: int
-    is_upstreams: bool = True
-    """As long as the upstream says; otherwise a route waits less or longer, and what is late for it is no failure."""
-
-
-class Way(msgspec.Struct, frozen=True):
-    """To an upstream, as one route goes it."""
-
-    balancer: Balancer
-    patience: Patience
+from gateway_auth.proxy.way import Way
 
 
 class Exchange:
-    """Used once: `run`. A failure before `has_begun` can still be answered.
+    """Used once: `run`, or `go_on`. A failure before `has_begun` can still be answered.
 
     After it the client must be dropped.
     """
@@ -92,18 +76,18 @@ class Exchange:
             connection = pool.take()
             if connection is None:
                 pool, connection = await self._balancer.connect(pool)
-            try:
-                await self._converse(pool, connection, first)
-            except ConnectionLost:
-                # The upstream closed an idle connection while this request was on its way: nothing of it was
-                # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
-                # attack P16).
-                if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
-                    raise
-                pool, connection = await self._balancer.connect(pool)
-                await self._converse(pool, connection, first)
+            self._deadline = self._sweep.now + self._patience.head_ticks
+            reader = connection.begin(is_head=self._head.is_head)
+            connection.write(first)
+            await self._converse(pool, connection, reader)
         finally:
             body.abandon()
+
+    async def go_on(self, sent: QuickExchange) -> None:
+        """From where another has come with it: the request is sent. Raises as `run` does."""
+        self._birth = sent.birth
+        self._deadline = sent.birth + self._patience.head_ticks
+        await self._converse(sent.pool, sent.connection, sent.reader)
 
     async def _with_opening(self) -> bytes:
         """The head, and what of the body is sent right behind it."""
@@ -121,15 +105,29 @@ class Exchange:
         elif self._tender is None and now > self._birth + 1:
             self._tender = asyncio.get_running_loop().create_task(self._tend())
 
-    async def _converse(self, pool: Pool, connection: UpstreamConnection, first: bytes) -> None:
+    async def _converse(self, pool: Pool, connection: UpstreamConnection, reader: ResponseReader) -> None:
+        """From the request's head to the end, on a second connection where the first was closed under it."""
+        try:
+            await self._hear(pool, connection, reader)
+        except ConnectionLost:
+            # The upstream closed an idle connection while this request was on its way: nothing of it was
+            # answered, and only a request that may safely arrive twice is sent again (RFC 9110 section 9.2.2,
+            # attack P16).
+            if not (self._head.is_repeatable and connection.is_reused and not connection.has_answered):
+                raise
+            pool, connection = await self._balancer.connect(pool)
+            self._await_upstream()
+            reader = connection.begin(is_head=self._head.is_head)
+            connection.write(self._head.data)
+            await self._hear(pool, connection, reader)
+
+    async def _hear(self, pool: Pool, connection: UpstreamConnection, reader: ResponseReader) -> None:
         """Everything on one connection. It is given back on every way out."""
         self._connection = connection
-        self._await_upstream() if self._body.is_complete else self._await_progress()
         self._sweep.add(self)
         try:
-            reader = connection.begin(is_head=self._head.is_head)
-            connection.write(first)
             if not self._body.is_complete:
+                self._await_progress()
                 self._pace = Pace(pool, self._sweep)
                 self._tender = asyncio.get_running_loop().create_task(self._tend())
             while connection.failure is None and not reader.status:

@@ -45,8 +45,8 @@ _VIA_LINE = b"via: 1.1 " + PSEUDONYM
 _LINE = b": ".join
 
 # RFC 9110 section 9.2.2.
-_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-_METHODS = {method: method.encode() for method in (*_IDEMPOTENT, "POST", "PATCH", "QUERY")}
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+_METHODS = {method: method.encode() for method in (*IDEMPOTENT, "POST", "PATCH", "QUERY")}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 # A blank would end the target early, a control character the line; `#` never is part of a target.
@@ -83,7 +83,7 @@ def without_body(head: RequestHead) -> RequestHead:
         data=rest + (b"\r\n" if method in _USUALLY_BODILESS else b"content-length: 0\r\n\r\n"),
         body_bytes=NO_BODY,
         is_head=head.is_head,
-        is_repeatable=method in _IDEMPOTENT,
+        is_repeatable=method in IDEMPOTENT,
     )
 
 
@@ -117,7 +117,7 @@ def request_head(scope: Scope, client_address: str | None, addressee: Addressee)
     host = _host(special.hosts, scope["http_version"])
     told_host = addressee.own_host or host or addressee.default_host
     is_https = scope["scheme"] == "https"
-    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + told_host]
+    lines = [request_line(method, scope["raw_path"], scope["query_string"]), b"host: " + told_host]
     lines += kept
     lines += x_forwarded(client_address, host, is_https=is_https)
     if addressee.is_forwarded_told:
@@ -131,7 +131,7 @@ def request_head(scope: Scope, client_address: str | None, addressee: Addressee)
         data=_joined(lines),
         body_bytes=body_bytes,
         is_head=method == "HEAD",
-        is_repeatable=body_bytes == NO_BODY and method in _IDEMPOTENT,
+        is_repeatable=body_bytes == NO_BODY and method in IDEMPOTENT,
     )
 
 
@@ -147,12 +147,12 @@ def _usual_head(scope: Scope, shape: Shape, client_address: str | None, addresse
     host: bytes = headers[shape.noted[0][1]][1]
     if not host:
         raise RequestRefused("no Host")
-    lines = [b"%b %b HTTP/1.1" % (_method(method), _target(scope)), b"host: " + (addressee.own_host or host)]
+    lines = [request_line(method, scope["raw_path"], scope["query_string"]), b"host: " + (addressee.own_host or host)]
     lines += map(_LINE, shape.keep(headers))
     lines += x_forwarded(client_address, host, is_https=scope["scheme"] == "https")
     lines.append(_VIA_LINE)
     return RequestHead(
-        data=_joined(lines), body_bytes=NO_BODY, is_head=method == "HEAD", is_repeatable=method in _IDEMPOTENT
+        data=_joined(lines), body_bytes=NO_BODY, is_head=method == "HEAD", is_repeatable=method in IDEMPOTENT
     )
 
 
@@ -238,26 +238,21 @@ def _host(hosts: list[bytes], http_version: str) -> bytes:
     return host
 
 
-def _method(method: str) -> bytes:
-    known = _METHODS.get(method)
-    if known is not None:
-        return known
+def request_line(method: str, path: bytes, query: bytes) -> bytes:
+    """Without its end; the target byte for byte what was judged. Raises `RequestRefused`."""
+    target = b"%b?%b" % (path, query) if query else path
+    if _NOT_IN_TARGET.search(target):
+        raise RequestRefused("a character in the target that does not belong there")
+    if not target.startswith(b"/") and not (target == b"*" and method == "OPTIONS"):
+        raise RequestRefused("a target that is no path")
+    return b"%b %b HTTP/1.1" % (_METHODS.get(method) or _unusual_method(method), target)
+
+
+def _unusual_method(method: str) -> bytes:
     # After CONNECT the connection would be a tunnel past the gateway.
     if method == "CONNECT" or not _TOKEN.fullmatch(method):
         raise RequestRefused("a method that is not forwarded")
     return method.encode("ascii")
-
-
-def _target(scope: Scope) -> bytes:
-    """Byte for byte what was judged."""
-    path: bytes = scope["raw_path"]
-    query: bytes = scope["query_string"]
-    target = b"%b?%b" % (path, query) if query else path
-    if _NOT_IN_TARGET.search(target):
-        raise RequestRefused("a character in the target that does not belong there")
-    if not target.startswith(b"/") and not (target == b"*" and scope["method"] == "OPTIONS"):
-        raise RequestRefused("a target that is no path")
-    return target
 
 
 def _joined(lines: list[bytes]) -> bytes:

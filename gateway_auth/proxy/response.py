@@ -16,6 +16,8 @@ from gateway_auth.proxy.fields import CONNECTION, CONTENT_LENGTH, DROP, PSEUDONY
 MAX_OVERHEAD_BYTES = 65_536
 MAX_FIELDS = 200
 
+Field = tuple[bytes, bytes]
+
 # RFC 9110 section 7.6.3: the protocol is the one the response was received in.
 _VIA_1_1 = (b"via", b"1.1 " + PSEUDONYM)
 _VIA_1_0 = (b"via", b"1.0 " + PSEUDONYM)
@@ -29,38 +31,27 @@ class BadResponse(Exception):
 class ResponseReader:
     """Reads one final response to one request. Interim responses and trailers are dropped."""
 
-    __slots__ = (
-        "_chunks",
-        "_connection",
-        "_content_length",
-        "_is_to_head",
-        "_overhead_bytes",
-        "_parser",
-        "_transfer_codings",
-        "_until_close",
-        "buffered_bytes",
-        "has_surplus",
-        "headers",
-        "is_complete",
-        "is_persistent",
-        "status",
-    )
+    # What is the same for all responses as they begin is the class's, and costs none of them anything.
+    _overhead_bytes = 0
+    _until_close = False
+    _chunks: list[bytes] | None = None
+    _connection: list[bytes] | None = None
+    _transfer_codings: list[bytes] | None = None
+    _content_length: bytes | None = None
+    buffered_bytes = 0
+    status = 0
+    """0 until the head of the final response is complete."""
+    is_complete = False
+    is_persistent = False
+    """The upstream is willing to answer another request on this connection."""
+    has_surplus = False
+    """Bytes followed the response: whoever they are meant for, the connection is spoiled (attack P12)."""
+    headers: list[Field]
 
     def __init__(self, *, is_to_head: bool) -> None:
         self._is_to_head = is_to_head
         # A parser of its own for each response costs a third of a microsecond and carries nothing over.
         self._parser = HttpResponseParser(self)
-        self._overhead_bytes = 0
-        self._until_close = False
-        self._chunks: list[bytes] = []
-        self.buffered_bytes = 0
-        self.status = 0
-        """0 until the head of the final response is complete."""
-        self.is_complete = False
-        self.is_persistent = False
-        """The upstream is willing to answer another request on this connection."""
-        self.has_surplus = False
-        """Bytes followed the response: whoever they are meant for, the connection is spoiled (attack P12)."""
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came. Raises `BadResponse`."""
@@ -84,7 +75,7 @@ class ResponseReader:
         chunks = self._chunks
         if not chunks:
             return b""
-        self._chunks = []
+        self._chunks = None
         self.buffered_bytes = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -98,10 +89,8 @@ class ResponseReader:
         """A second message is either the final response after an interim one, or surplus."""
         if self.is_complete:
             raise BadResponse("bytes after the response")
-        self.headers: list[tuple[bytes, bytes]] = []
-        self._connection: list[bytes] = []
-        self._transfer_codings: list[bytes] = []
-        self._content_length: bytes | None = None
+        self.headers = []
+        self._connection = self._transfer_codings = self._content_length = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Also called for trailers, which are dropped.
@@ -117,9 +106,9 @@ class ResponseReader:
         elif meaning == CONTENT_LENGTH:
             self._content_length = value
         elif meaning == CONNECTION:
-            self._connection.append(value)
+            self._connection = [*(self._connection or ()), value]
         elif meaning != DROP:
-            self._transfer_codings.append(value)
+            self._transfer_codings = [*(self._transfer_codings or ()), value]
 
     def on_headers_complete(self) -> None:
         """Accept the head, or drop it when it is an interim one."""
@@ -146,7 +135,10 @@ class ResponseReader:
         if self.is_complete:
             raise BadResponse("a body where there must be none")
         self._overhead_bytes = 0
-        self._chunks.append(data)
+        if self._chunks is None:
+            self._chunks = [data]
+        else:
+            self._chunks.append(data)
         self.buffered_bytes += len(data)
 
     def on_message_complete(self) -> None:
@@ -158,11 +150,16 @@ class ResponseReader:
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise BadResponse("an HTTP version other than 1.1 and 1.0")
-        codings = self._transfer_codings
+        length, codings = self._content_length, self._transfer_codings
+        has_body = not self._is_to_head and status not in _BODILESS
+        if has_body and length is not None and version == "1.1" and codings is None and self._connection is None:
+            # Nearly all of them.
+            self.is_persistent = True
+            self.headers += (_VIA_1_1, (b"content-length", length))
+            return
         if codings and (version == "1.0" or len(codings) > 1 or codings[0].strip(b" \t").lower() != b"chunked"):
             raise BadResponse("a Transfer-Encoding that nobody asked for")
-        has_body = not self._is_to_head and status not in _BODILESS
-        self._until_close = has_body and not codings and self._content_length is None
+        self._until_close = has_body and not codings and length is None
         self.is_persistent = version == "1.1" and not self._until_close
         if self._connection:
             listed = listed_names(self._connection)
@@ -170,8 +167,8 @@ class ResponseReader:
             self.headers = [field for field in self.headers if field[0] not in listed]
         self.headers.append(_VIA_1_1 if version == "1.1" else _VIA_1_0)
         # A length on 204 or 304 makes servers wait for a body that must not come (RFC 9110 section 8.6).
-        if self._content_length is not None and status not in _BODILESS:
-            self.headers.append((b"content-length", self._content_length))
+        if length is not None and status not in _BODILESS:
+            self.headers.append((b"content-length", length))
 
 
 def _reason(error: HttpParserError | HttpParserUpgrade) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway_auth.adapters.system import SystemClock
 from gateway_auth.asgi.middleware import GatewayAuth
@@ -18,6 +19,7 @@ from gateway_auth.forward_auth import Answering, ForwardAuth
 from gateway_auth.lifecycle.admission import Admission
 from gateway_auth.proxy import ProxyApp
 from gateway_auth.server.disclosure import DisclosureRoom
+from gateway_auth.server.fast_path import FastPath
 from gateway_auth.server.probes import alive, probe
 from gateway_auth.server.reserved import Reserved
 from gateway_auth.server.snapshots import Reporting
@@ -29,18 +31,31 @@ def build_judge(configuration: Configuration, proxy: ProxyApp) -> GatewayAuth:
     return GatewayAuth(Answering(proxy if _forwards(configuration) else None), config=configuration)
 
 
-def build_app(configuration: Configuration, judge: GatewayAuth | None = None, snapshots: Path | None = None) -> ASGIApp:
-    """The ASGI app to serve. It opens its resources in its lifespan, and tells its numbers in a directory."""
-    judge = judge or build_judge(configuration, build_proxy(configuration))
+class Built(NamedTuple):
+    """The ASGI app to serve, which opens its resources in its lifespan, and what it is made of."""
+
+    app: ASGIApp
+    judge: GatewayAuth
+    proxy: ProxyApp
+    fast_path: FastPath
+
+
+def build(configuration: Configuration, snapshots: Path | None = None) -> Built:
+    """What a configuration makes. It tells its numbers in the directory `snapshots`."""
+    proxy = build_proxy(configuration)
+    judge = build_judge(configuration, proxy)
+    asked = ForwardAuth(configuration, judge=judge)
     rooms: dict[str, ASGIApp] = {
-        "authorize": ForwardAuth(configuration, judge=judge),
+        "authorize": asked,
         "healthz": probe(alive),
         "readyz": probe(judge.condition),
     }
     if configuration.disclosure is not None:
         rooms["disclosure"] = DisclosureRoom(configuration.rules, judge.disclosure, SystemClock())
-    app = Reserved(judge, rooms, configuration.rules.realm)
-    return app if snapshots is None else Reporting(app, snapshots, judge.condition, judge.readings)
+    app: ASGIApp = Reserved(judge, rooms, configuration.rules.realm)
+    if snapshots is not None:
+        app = Reporting(app, snapshots, judge.condition, judge.readings)
+    return Built(app, judge, proxy, FastPath(judge, proxy, asked))
 
 
 def build_proxy(configuration: Configuration) -> ProxyApp:

@@ -18,6 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.server.http1 import Connections
+from gateway_auth.server.http1.site import FastPath
 from gateway_auth.server.http1.websocket import WebSocketConnection
 from gateway_auth.server.refusals import Refusals
 from gateway_auth.server.sockets import BACKLOG
@@ -33,11 +34,17 @@ _GLANCE_SECONDS = 0.001
 
 
 def http1_config(
-    app: ASGIApp, *, max_connections: int, max_message_bytes: int, context: ssl.SSLContext | None = None
+    app: ASGIApp,
+    *,
+    max_connections: int,
+    max_message_bytes: int,
+    context: ssl.SSLContext | None = None,
+    fast_path: FastPath | None = None,
 ) -> Config:
-    """How `app` is served; `context` is what TLS is spoken with."""
+    """How `app` is served; `context` is what TLS is spoken with, `fast_path` what requests are tried on first."""
     refusals = Refusals()
     connections = Connections(app, max_connections=max_connections, refusal=refusals.refusal, failure=refusals.failure)
+    connections.fast_path = fast_path
     config = Config(
         app,
         interface="asgi3",

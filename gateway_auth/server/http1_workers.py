@@ -54,6 +54,7 @@ class Http1Workers:
             max_connections=self._connections,
             max_message_bytes=rules.max_body_bytes,
             context=self._context,
+            fast_path=parts.fast_path,
         )
         Http1Server(config, tell_ready, parts.leave).run(sockets=[listener])
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.errors import CannotServe
+from gateway_auth.server.http1.site import FastPath
 from gateway_auth.server.http1_server import Http1Server, http1_config
 from gateway_auth.server.sockets import TcpAddress
 from gateway_auth.server.standalone import connections_per_worker
@@ -36,11 +37,15 @@ class _Guest(Http1Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
+async def serving(
+    app: ASGIApp, port: int, address: str = "127.0.0.1", *, fast_path: FastPath | None = None
+) -> AsyncIterator[None]:
     """`app` answers there inside, and has stopped afterwards. Raises CannotServe where it does not start."""
     listener = TcpAddress(address, port).bind()
     ready = asyncio.Event()
-    config = http1_config(app, max_connections=connections_per_worker(), max_message_bytes=MAX_MESSAGE_BYTES)
+    config = http1_config(
+        app, max_connections=connections_per_worker(), max_message_bytes=MAX_MESSAGE_BYTES, fast_path=fast_path
+    )
     server = _Guest(config, ready.set, drain_seconds=0.0)
     task = asyncio.create_task(_serve(server, listener))
     try:

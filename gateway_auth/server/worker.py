@@ -17,8 +17,9 @@ from typing import NamedTuple
 from gateway_auth.asgi.types import ASGIApp
 from gateway_auth.config import Configuration
 from gateway_auth.errors import GatewayAuthError
-from gateway_auth.server.composition import build_app, build_judge, build_proxy
+from gateway_auth.server import composition
 from gateway_auth.server.draining import Draining
+from gateway_auth.server.fast_path import FastPath
 from gateway_auth.server.garbage import settle
 from gateway_auth.server.idle import around
 from gateway_auth.server.sockets import keep_only
@@ -32,6 +33,7 @@ class Parts(NamedTuple):
     """What a worker serves, and what ends that which has no end of its own."""
 
     app: ASGIApp
+    fast_path: FastPath
     leave: Callable[[], Awaitable[None]]
 
 
@@ -44,18 +46,16 @@ def begin(listener: socket.socket) -> None:
 def build(configuration: Configuration, snapshots: Path | None) -> Parts:
     """Of the configuration the parent checked. Numbers go to the directory `snapshots`. Exits where it cannot be."""
     try:
-        proxy = build_proxy(configuration)
-        judge = build_judge(configuration, proxy)
-        app = build_app(configuration, judge, snapshots)
+        built = composition.build(configuration, snapshots)
     except GatewayAuthError as error:
         for line in str(error).splitlines():
             logger.error("a worker cannot start: %s", line)
         raise SystemExit(1) from None
 
     async def leave() -> None:
-        await asyncio.gather(judge.leave(), proxy.close_websockets())
+        await asyncio.gather(built.judge.leave(), built.proxy.close_websockets())
 
-    return Parts(app, leave)
+    return Parts(built.app, built.fast_path, leave)
 
 
 def draining_app(

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from gateway_auth.config import load
-from gateway_auth.server.composition import build_app
+from gateway_auth.server.composition import build
 from tests.asgi.raw import lifespan
 from tests.asgi.world import Site, build_site
 from tests.disclosure.partner import Partner, keys_document
@@ -47,7 +47,7 @@ async def serve(site: Site, partner: Partner) -> AsyncIterator[Serve]:
             table = disclosure or {"keys_file": str(site.directory / "keys.json")}
             if "keys_url" not in table:
                 table.setdefault("keys_file", str(site.directory / "keys.json"))
-            app = build_app(load({**site.config(**(gateway or {})), "disclosure": table}))
+            app = build(load({**site.config(**(gateway or {})), "disclosure": table})).app
             await stack.enter_async_context(lifespan(app))
             return app
 

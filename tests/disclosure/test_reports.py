@@ -22,7 +22,7 @@ from gateway_auth.errors import StoreUnavailable
 from gateway_auth.lifecycle.admins import ManageAdmins
 from gateway_auth.lifecycle.key_fields import KeyFields
 from gateway_auth.lifecycle.verify_audit import Verified, verify_audit
-from gateway_auth.server.composition import build_app
+from gateway_auth.server.composition import build
 from tests.asgi.raw import call, get, http_scope, lifespan
 from tests.asgi.world import ACTOR, PEPPER, Site
 from tests.disclosure.conftest import Serve
@@ -231,6 +231,6 @@ async def test_nothing_to_report_is_a_report(app: ASGIApp, partner: Partner) -> 
 
 
 async def test_it_is_not_there_unless_it_is_configured(partner: Partner, site: Site) -> None:
-    app = build_app(load(site.config()))
+    app = build(load(site.config())).app
     async with lifespan(app):
         assert (await partner.report(app, site.keys["reader"])).refusal == (403, "no_matching_route")

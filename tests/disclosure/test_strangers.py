@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message
 
 from gateway_auth.config import load
 from gateway_auth.server import disclosure
-from gateway_auth.server.composition import build_app
+from gateway_auth.server.composition import build
 from tests.adapters.issuer_server import IssuerServer
 from tests.adapters.issuer_server import answer as page
 from tests.asgi.raw import Answer, call, connect, http_scope, websocket_scope
@@ -202,7 +202,7 @@ async def test_an_ambiguous_request_is_none_and_one_before_the_start_has_to_come
     twice = [*partner.headers(body), ("host", "a"), ("host", "b")]
     assert (await call(await serve(), http_scope("POST", PATH, twice), body)).refusal == (400, "malformed_request")
     table = {"keys_file": str(site.directory / "keys.json")}
-    unstarted = build_app(load({**site.config(), "disclosure": table}))
+    unstarted = build(load({**site.config(), "disclosure": table})).app
     assert (await partner.report(unstarted, site.keys["reader"])).refusal == (503, "dependency_unavailable")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway_auth.adapters.issuers.key_sets import key_set_reader
-from gateway_auth.core.credential import CredentialKind
+from gateway_auth.core.credential import CredentialKind, Jwt
 from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.issuer import Issuer
 from gateway_auth.core.keyhash import token_fingerprinter
@@ -292,7 +292,7 @@ async def test_without_anybody_to_ask_a_foreign_token_is_invalid(world: Tokens) 
     assert await world.told("opaque", "/opaque") == "invalid_credential"
     world.clock.advance(2.0)
     assert await world.told(foreign) == "invalid_credential"
-    assert world.jwts.recall(foreign.encode()) is FOREIGN
+    assert world.jwts.recall(Jwt(foreign.encode())) is FOREIGN
 
 
 async def test_without_issuers_a_token_is_invalid() -> None:

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gateway_auth.uvicorn import Http1
@@ -169,6 +169,24 @@ async def test_what_a_request_leaves_in_its_context_no_other_finds(resets: bool)
                 found.append(json.loads(await reader.readexactly(length)))
     assert len(set(found)) == 1
     assert found[0] != "a request"
+
+
+async def test_an_app_may_change_its_headers_though_the_client_repeats_them() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise AssertionError("without a lifespan")
+        headers = scope["headers"]
+        headers.append((b"x-added", b"1"))
+        body = json.dumps([type(headers).__mro__[-2].__name__, len(headers)]).encode()
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+    async with serving(app, lifespan="off") as site, site.client() as (reader, writer):
+        for _ in range(4):
+            writer.write(REQUEST % (b"/a", b"x-one: 1\r\n"))
+            await reader.readuntil(b"\r\n\r\n")
+            assert json.loads(await reader.readexactly(len(b'["list", 3]'))) == ["list", 3]
 
 
 @pytest.mark.parametrize(

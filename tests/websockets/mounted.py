@@ -8,7 +8,7 @@ import os
 from gateway_auth import GatewayAuth
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 from gateway_auth.config import load
-from gateway_auth.server.composition import build_app
+from gateway_auth.server.composition import build
 
 CONFIG = "WEBSOCKETS_CONFIG"
 
@@ -48,4 +48,4 @@ def mounted() -> GatewayAuth:
 
 def proxied() -> ASGIApp:
     """Around the proxy, as `serve` puts it together."""
-    return build_app(load(os.environ[CONFIG]))
+    return build(load(os.environ[CONFIG])).app

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway_auth.asgi.types import Message, Scope
-from gateway_auth.server.http1.response import Framing
+from gateway_auth.asgi.types import ASGIApp, Header, Message, Scope
+from gateway_auth.server.http1.response import BadAnswer, Framing
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+logger = logging.getLogger("gateway_auth.serve")
 
 
 class Line(Protocol):
@@ -31,49 +34,44 @@ class Line(Protocol):
     def go_on_reading(self) -> None:
         """The app has taken what was read."""
 
+    def run(self) -> None:
+        """Run what the current request has in the task of the connection."""
+
+    def proceed(self) -> None:
+        """The current request has been answered."""
+
 
 class Cycle:
     """`receive` and `send` of one request. `is_waited_for`: the client sends its body when told to go on."""
 
-    __slots__ = (
-        "_chunks",
-        "_framing",
-        "_has_begun",
-        "_is_end_told",
-        "_is_waited_for",
-        "_line",
-        "_start",
-        "_waiter",
-        "buffered_bytes",
-        "is_broken",
-        "is_complete",
-        "is_over",
-        "scope",
-        "status",
-    )
+    # Most requests end as they begin in most of this: what is the same for all is the class's, and costs nothing.
+    _chunks: list[bytes] | None = None
+    _start: Message | None = None
+    _waiter: asyncio.Future[None] | None = None
+    _has_begun = False
+    _is_end_told = False
+    app: ASGIApp | None = None
+    """What answers this one, in place of the site's app."""
+    buffered_bytes = 0
+    """Of the body, that the app has not asked for."""
+    has_body = False
+    """A byte of a body has come."""
+    is_fast = False
+    """It is on the fast path: no task is to take it up."""
+    is_broken = False
+    """No more of the request will come."""
+    is_complete = False
+    """All of the request has come."""
+    is_over = False
+    """All of the response has been written."""
+    status = 0
+    """Of the response, once a part of it has been written."""
 
     def __init__(self, line: Line, scope: Scope, *, is_persistent: bool, is_waited_for: bool) -> None:
         self._line = line
         self.scope = scope
-        self._framing = Framing(
-            scope["http_version"], is_to_head=scope["method"] == "HEAD", is_persistent=is_persistent
-        )
-        self._chunks: list[bytes] = []
-        self._start: Message | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._has_begun = False
-        self._is_end_told = False
+        self._framing = Framing(scope["http_version"], scope["method"] == "HEAD", is_persistent)
         self._is_waited_for = is_waited_for
-        self.buffered_bytes = 0
-        """Of the body, that the app has not asked for."""
-        self.is_broken = False
-        """No more of the request will come."""
-        self.is_complete = False
-        """All of the request has come."""
-        self.is_over = False
-        """All of the response has been written."""
-        self.status = 0
-        """Of the response, once a part of it has been written."""
 
     @property
     def is_persistent(self) -> bool:
@@ -89,7 +87,10 @@ class Cycle:
 
     def feed(self, data: bytes) -> None:
         """A piece of the body. What comes after the response is nobody's."""
+        self.has_body = True
         if not self.is_over:
+            if not self._chunks:
+                self._chunks = []
             self._chunks.append(data)
             self.buffered_bytes += len(data)
             self.wake()
@@ -110,6 +111,33 @@ class Cycle:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    # What the fast path calls.
+
+    def answer(self, status: int, headers: list[Header], body: bytes) -> None:
+        """The whole response. Raises nothing: what makes no valid one is told as a failure of the app."""
+        line, framing = self._line, self._framing
+        framing.is_persistent = framing.is_persistent and not line.is_leaving
+        try:
+            data = framing.whole(status, headers, body, line.date(), line.own_lines)
+        except BadAnswer as error:
+            logger.error("the upstream gave no valid response: %s", error)
+        else:
+            self.status = status
+            self._has_begun = self.is_over = True
+            if not line.is_lost:
+                line.write(data)
+        line.proceed()
+
+    def give_up(self) -> None:
+        """There will be no response. The client is told that something failed."""
+        self._line.proceed()
+
+    def run(self, app: ASGIApp) -> None:
+        """It takes a task after all."""
+        self.app = app
+        self.is_fast = False
+        self._line.run()
+
     # What the app calls.
 
     async def receive(self) -> Message:
@@ -125,7 +153,7 @@ class Cycle:
         return {"type": "http.disconnect"}
 
     def _piece(self) -> Message:
-        chunks, self._chunks = self._chunks, []
+        chunks, self._chunks = self._chunks or [b""], None
         self.buffered_bytes = 0
         self._is_end_told = self.is_complete
         self._is_waited_for = False
@@ -161,8 +189,10 @@ class Cycle:
             line = self._line
             framing.is_persistent = framing.is_persistent and not line.is_leaving
             self.status = start["status"]
-            data = framing.head(start, line.date(), len(body) if is_last else None, line.own_lines)
-            data += framing.body(body, is_last=is_last)
+            if is_last:
+                data = framing.whole(self.status, start.get("headers", ()), body, line.date(), line.own_lines)
+            else:
+                data = framing.head(start, line.date(), None, line.own_lines) + framing.body(body, is_last=False)
             self._has_begun = True
         if is_last:
             self.is_over = True

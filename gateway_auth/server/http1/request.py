@@ -7,12 +7,14 @@ malformed lines, repeated lengths and a length beside Transfer-Encoding; the res
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import Any, Protocol
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from gateway_auth.asgi.types import Header, Scope
+from gateway_auth.server.http1.repeats import Repeat, Repeats
 
 MAX_OVERHEAD_BYTES = 65_536
 """Of what brings no body: a head with everything before it, chunk extensions, trailers."""
@@ -20,7 +22,10 @@ MAX_FIELDS = 1_024
 """In a head: what is made of a field takes many times the bytes of a short one. Apps may have a lower bound."""
 
 _BLANKS = b" \t"
+_NAME = itemgetter(0)
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_READ_ON = _FRAMING | {b"expect", b"upgrade"}
+"""Fields that say how to read on, or whether."""
 _VERSIONS = ("1.1", "1.0")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 
@@ -62,14 +67,17 @@ class RequestReader:
     """Reads the requests of one connection. `facts` are what is the same in the scopes of all of them."""
 
     __slots__ = (
+        "_begun",
         "_facts",
         "_has_websocket",
         "_is_handshake",
         "_is_in_head",
+        "_is_plain",
         "_is_read_on",
         "_is_switching",
         "_overhead_bytes",
         "_parser",
+        "_repeats",
         "_told",
         "headers",
         "is_in_body",
@@ -83,6 +91,9 @@ class RequestReader:
         self._facts = facts
         self._has_websocket = has_websocket
         self._parser = HttpRequestParser(self)
+        self._repeats = Repeats()
+        self._begun = 0
+        self._is_plain = False
         self._overhead_bytes = 0
         self._is_in_head = False
         self._is_handshake = False
@@ -104,6 +115,11 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came. Raises `BadRequest` and `Upgraded`."""
+        is_between = self.is_between and not self._overhead_bytes
+        if is_between and self.is_persistent and (repeat := self._repeats.recognise(data)) is not None:
+            self._tell_again(repeat)
+            return
+        self._begun = 0
         self._overhead_bytes += len(data)
         try:
             self._parse(data)
@@ -116,10 +132,30 @@ class RequestReader:
             raise BadRequest("a request line without a version")
         if self._overhead_bytes > MAX_OVERHEAD_BYTES and not self.is_between:
             raise (HeadTooLarge if self._is_in_head else BadRequest)("a head, chunk extension or trailer without end")
+        if is_between and self._begun == 1 and self._is_plain and self.is_between:
+            self._repeats.learn(data, self.headers)
+
+    def forget(self) -> None:
+        """Nobody has asked anything for a while: what was said last, a secret in it, is not kept for the next time."""
+        self._repeats.forget()
+        if self.is_between:
+            self.headers = []
+
+    def _tell_again(self, repeat: Repeat) -> None:
+        """A request as the one before, but for its line: llhttp, which is between two, need not see it."""
+        scope = self._facts.copy()
+        scope["http_version"] = "1.1"
+        scope["method"], scope["raw_path"], scope["query_string"], scope["headers"] = repeat
+        scope["path"] = repeat.path.decode("ascii")
+        self.is_waited_for = False
+        self._told.on_request(scope)
+        self._told.on_end()
 
     def release(self) -> None:
-        """Nothing more will be fed. The parser holds its reader: together they would be left to the collector."""
-        del self._parser
+        """Nothing more will be fed. Parser and connection hold their reader: with what it remembers they would be left
+        to the collector.
+        """
+        del self._parser, self._told
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -143,6 +179,7 @@ class RequestReader:
         if rest:
             self._overhead_bytes = 0
             self.feed(rest)
+            self._is_plain = False  # of what was fed: more than one request
 
     # What llhttp calls; an exception makes feed_data fail.
 
@@ -150,6 +187,8 @@ class RequestReader:
         """The first byte of a request line."""
         if self._is_read_on:
             return
+        self._begun += 1
+        self._is_plain = False
         self.target = b""
         self._is_in_head = True
         self.headers = []
@@ -163,13 +202,10 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Also called for trailers, which are dropped: merged, they could replace what was judged."""
         if self._is_in_head:
-            name = name.lower()
-            value = value.rstrip(_BLANKS)
-            self.headers.append((name, value))
-            if len(self.headers) > MAX_FIELDS:
+            headers = self.headers
+            headers.append((name.lower(), value.rstrip(_BLANKS)))
+            if len(headers) > MAX_FIELDS:
                 raise HeadTooLarge("a head of too many fields")
-            if name == b"expect":
-                self.is_waited_for = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
         """Tell of the request."""
@@ -186,10 +222,9 @@ class RequestReader:
         self.is_in_body = True
         self.is_persistent = parser.should_keep_alive()
         self._is_switching = parser.should_upgrade()
-        if version == "1.0":
-            self.is_waited_for = False  # RFC 9110 section 10.1.1
-            if any(name == b"transfer-encoding" for name, _ in self.headers):
-                raise BadRequest("Transfer-Encoding in HTTP/1.0")  # RFC 9112 section 6.1
+        says_more = not _READ_ON.isdisjoint(map(_NAME, self.headers))
+        if says_more:
+            self._read_expectation(version)
         self.target = self._origin_form()
         path, _, query = self.target.partition(b"?")
         text = path.decode("latin-1")
@@ -208,6 +243,7 @@ class RequestReader:
             and _asks_for_websocket(self.headers)
         )
         if not self._is_handshake:
+            self._is_plain = self.is_persistent and not (self._is_switching or says_more)
             self._told.on_request(scope)
 
     def on_body(self, data: bytes) -> None:
@@ -221,6 +257,14 @@ class RequestReader:
             self.is_in_body = False
             self._overhead_bytes = 0
             self._told.on_end()
+
+    def _read_expectation(self, version: str) -> None:
+        """What HTTP/1.0 has not: a client that waits (RFC 9110 section 10.1.1), chunks (RFC 9112 section 6.1)."""
+        if version == "1.1":
+            expectations = [value.lower() for name, value in self.headers if name == b"expect"]
+            self.is_waited_for = expectations[-1:] == [b"100-continue"]
+        elif any(name == b"transfer-encoding" for name, _ in self.headers):
+            raise BadRequest("Transfer-Encoding in HTTP/1.0")
 
     def _origin_form(self) -> bytes:
         """The target as nearly all clients write it (RFC 9112 section 3.2). `#` never is part of one."""

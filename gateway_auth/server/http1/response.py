@@ -42,14 +42,13 @@ class Framing:
     it tells whether the connection outlives the response.
     """
 
-    __slots__ = ("_is_chunked", "_is_silent", "_is_to_head", "_left", "_version", "is_persistent")
+    _is_chunked = False
+    _is_silent = False
+    _left: int | None = None
 
-    def __init__(self, version: str, *, is_to_head: bool, is_persistent: bool) -> None:
+    def __init__(self, version: str, is_to_head: bool, is_persistent: bool) -> None:
         self._version = version
         self._is_to_head = is_to_head
-        self._is_chunked = False
-        self._is_silent = False
-        self._left: int | None = None
         self.is_persistent = is_persistent
 
     def head(self, start: Message, date: bytes, whole: int | None, own: Iterable[bytes] = ()) -> bytes:
@@ -71,10 +70,27 @@ class Framing:
             lines.append(_CLOSE)
         elif self._version != "1.1":
             lines.append(_KEEP_ALIVE)
-        data = joined(lines)
-        if data is None:
-            raise BadAnswer("CR, LF or NUL inside a field")
-        return data
+        return _joined(lines)
+
+    def whole(
+        self, status: int, headers: Sequence[Header], body: bytes, date: bytes, own: Iterable[bytes] = ()
+    ) -> bytes:
+        """Head and body of a response that comes at once; otherwise as `head` and `body`.
+
+        Most are plain: what of their fields has to be known is whether there is a date, and that the length is true.
+        """
+        shape, line = _SHAPES.of(headers), _STATUS_LINES.get(status)
+        is_usual = self._version == "1.1" and self.is_persistent and not self._is_to_head and status not in _BODILESS
+        if shape is not None and line is not None and is_usual:
+            length, noted = b"%d" % len(body), dict(shape.noted)
+            at = noted.get(_LENGTH)
+            if (at is None or headers[at][1] == length) and _CONNECTION not in noted:
+                lines = [line, *map(_LINE, shape.keep(headers)), *own, b"content-length: " + length]
+                if _DATE not in noted:
+                    lines.append(date)
+                return _joined(lines) + body
+        head = self.head({"status": status, "headers": headers}, date, len(body), own)
+        return head + self.body(body, is_last=True)
 
     def _take(self, headers: Sequence[Header], lines: list[bytes]) -> tuple[bytes | None, bool]:
         """Put into `lines` what goes on as it is. Returns the declared length, and whether there is a date."""
@@ -125,6 +141,13 @@ class Framing:
             if self._left < 0 or (is_last and self._left):
                 raise BadAnswer("the body is not as long as its Content-Length says")
         return data
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    data = joined(lines)
+    if data is None:
+        raise BadAnswer("CR, LF or NUL inside a field")
+    return data
 
 
 def _status_line(status: int) -> bytes:

@@ -10,6 +10,7 @@ from contextvars import Context
 from typing import Any, cast
 
 from gateway_auth.asgi.types import ASGIApp
+from gateway_auth.server.http1.cycle import Cycle
 from gateway_auth.server.http1.request import BadRequest, RequestReader
 
 IDLE_SECONDS = 65.0
@@ -22,6 +23,10 @@ logger = logging.getLogger("gateway_auth.serve")
 
 # From 2.4 on an app may expect that it cannot send to a client that has left.
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+FastPath = Callable[[Cycle], bool]
+"""Takes a complete request that needs no task, or says no; it may have set then what is to be run instead."""
 
 
 class Site:
@@ -39,6 +44,7 @@ class Site:
         self, app: ASGIApp, *, max_connections: int, refusal: Callable[[int], bytes], failure: Callable[[], bytes]
     ) -> None:
         self.app = app
+        self.fast_path: FastPath | None = None
         self.refusal = refusal
         self.failure = failure
         self.now = 0.0

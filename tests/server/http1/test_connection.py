@@ -21,6 +21,7 @@ from gateway_auth.server.http1.request import BadRequest
 from gateway_auth.server.http1.site import IDLE_SECONDS, MAX_LINES
 
 LARGE_BYTES = 32_000_000
+PIECE_OF_AN_ANSWER_BYTES = 20_000
 HANDSHAKE = b"GET /ws HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 REFUSED = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -105,6 +106,10 @@ class App:
     async def do_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         """All in one piece."""
         await self._answer(send, b"x" * LARGE_BYTES)
+
+    async def do_piece(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Little enough for the server to take it without waiting for the client."""
+        await self._answer(send, b"x" * PIECE_OF_AN_ANSWER_BYTES)
 
     async def do_impatient(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gives up waiting for the client, and then tries again."""
@@ -447,6 +452,24 @@ async def test_nobody_holds_a_connection_by_doing_nothing() -> None:
             writer.close()
 
 
+async def test_what_a_client_said_is_not_kept_while_it_says_nothing() -> None:
+    async with serving() as site:
+        reader, writer = await site.connect()
+        for path in ("/a", "/b"):
+            writer.write(get(path))
+            assert await answer(reader) == (200, path.encode())
+        protocol = site.protocol
+        protocol.look(site.connections.now)
+        assert protocol._reader._repeats._block
+        protocol.look(site.connections.now)
+        assert not protocol._reader._repeats._block
+        assert not protocol._reader.headers
+        for path in ("/c", "/d"):
+            writer.write(get(path))
+            assert await answer(reader) == (200, path.encode())
+        writer.close()
+
+
 async def test_a_client_that_takes_nothing_is_cut_off() -> None:
     async with serving() as site:
         _, writer = await site.connect()
@@ -460,6 +483,27 @@ async def test_a_client_that_takes_nothing_is_cut_off() -> None:
             await asyncio.sleep(0)
         protocol.look(site.connections.now)
         await asyncio.wait_for(site.app.has_ended.wait(), 10)
+        writer.close()
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+async def test_who_takes_no_answer_is_asked_for_no_more_requests(at_once: int) -> None:
+    count = 2_000
+    async with serving() as site:
+        reader, writer = await site.connect()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(count // at_once):
+            writer.write(get("/piece") * at_once)
+            await asyncio.sleep(0)
+        await until(lambda: site.protocol._is_reading_paused)
+        held = site.protocol._transport.get_write_buffer_size()
+        assert 0 < held < 1_000_000
+        site.protocol._patience.deadline = 1.0  # long ago
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(count):
+            status, body = await answer(reader)
+            assert (status, len(body)) == (200, PIECE_OF_AN_ANSWER_BYTES)
+        assert site.protocol._patience.deadline > site.connections.now
         writer.close()
 
 
