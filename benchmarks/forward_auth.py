@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -19,12 +19,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from benchmarks.figure import Figure, Sizes, summarize
-from benchmarks.load import offer
+from benchmarks.load import Load, offer
 from benchmarks.over_http import LEAST_BUSY, Round, prepare
+from benchmarks.proxy import Rounds, unlike_requests
 from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, free_port, running, serving
+from benchmarks.varied import offer_varied
 
 PATH = "/v1/asked/42"
+UNLIKE = ("gateway", "empty")
 ASKED: dict[str, object] = {
     "id": "asked",
     "path": "/v1/asked/{id}",
@@ -68,6 +71,10 @@ http {{
 """
 
 
+Pair = tuple[Server, Server]
+"""nginx, and what it asks."""
+
+
 def run(sizes: Sizes) -> list[Figure]:
     """The figures of `forward_auth`."""
     core, load_core = cores()
@@ -89,20 +96,16 @@ def run(sizes: Sizes) -> list[Figure]:
             pairs = {"gateway": (asks_gateway, gateway), "app": (asks_app, app), "empty": (asks_empty, empty)}
             for nginx, _ in pairs.values():
                 offer(nginx.port, PATH, headers, min(1.0, sizes.server_seconds), load_core)
-            rounds = [
-                {name: _measure(*pair, headers, sizes.server_seconds, load_core) for name, pair in pairs.items()}
-                for _ in range(sizes.server_rounds)
-            ]
+            different = unlike_requests("/v1/asked", headers)
+            rounds: Rounds = []
+            unlike: Rounds = []
+            for _ in range(sizes.server_rounds):
+                rounds.append({name: _measure(pair, headers, sizes, load_core) for name, pair in pairs.items()})
+                unlike.append({name: _measure_unlike(pairs[name], different, sizes, load_core) for name in UNLIKE})
     ours, apps, theirs = ([each[name] for each in rounds] for name in pairs)
-    ratios = [mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True)]
-    cpu_ratios = [other.cpu / mine.cpu if mine.cpu else 0.0 for mine, other in zip(ours, theirs, strict=True)]
-    ratio = summarize("forward_auth.ratio", ratios, lowest_is_best=False, note="nginx and the app share one core")
-    busy = median(each.busy for each in (*ours, *theirs))
-    if busy < LEAST_BUSY:
-        ratio = replace(ratio, doubt=f"nginx and the app had only {busy:.0%} of their core")
     return [
-        ratio,
-        summarize("forward_auth.cpu_ratio", cpu_ratios, lowest_is_best=False),
+        *_ratios("forward_auth.ratio", "forward_auth.cpu_ratio", rounds),
+        *_ratios("forward_auth.unlike", "forward_auth.unlike_cpu", unlike),
         summarize("forward_auth.rate", [mine.rate for mine in ours], lowest_is_best=False),
         summarize("forward_auth.cpu", [mine.cpu for mine in ours]),
         summarize(
@@ -114,12 +117,34 @@ def run(sizes: Sizes) -> list[Figure]:
     ]
 
 
-def _measure(nginx: Server, app: Server, headers: Mapping[str, str], seconds: float, core: int | None) -> Round:
+def _ratios(rate: str, cpu: str, rounds: Rounds) -> list[Figure]:
+    """Of the gateway over the empty app."""
+    pairs = [(each["gateway"], each["empty"]) for each in rounds]
+    ratio = summarize(
+        rate, [ours.rate / other.rate for ours, other in pairs], lowest_is_best=False,
+        note="nginx and the app share one core",
+    )  # fmt: skip
+    busy = median(each.busy for pair in pairs for each in pair)
+    if busy < LEAST_BUSY:
+        ratio = replace(ratio, doubt=f"nginx and the app had only {busy:.0%} of their core")
+    cpus = [other.cpu / ours.cpu if ours.cpu else 0.0 for ours, other in pairs]
+    return [ratio, summarize(cpu, cpus, lowest_is_best=False)]
+
+
+def _measure(pair: Pair, headers: Mapping[str, str], sizes: Sizes, core: int | None) -> Round:
     """One round through nginx; the CPU time is that of both."""
+    return _taken(pair, lambda port: offer(port, PATH, headers, sizes.server_seconds, core))
+
+
+def _measure_unlike(pair: Pair, requests: Sequence[bytes], sizes: Sizes, core: int | None) -> Round:
+    return _taken(pair, lambda port: offer_varied(port, requests, sizes.server_seconds, core))
+
+
+def _taken(pair: Pair, offered: Callable[[int], Load]) -> Round:
+    nginx, app = pair
     before = nginx.cpu_seconds() + app.cpu_seconds()
-    load = offer(nginx.port, PATH, headers, seconds, core)
-    used = nginx.cpu_seconds() + app.cpu_seconds() - before
-    return Round(load.rate, used / load.answered * 1e6)
+    load = offered(nginx.port)
+    return Round(load.rate, (nginx.cpu_seconds() + app.cpu_seconds() - before) / load.answered * 1e6)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from gateway_auth.adapters.memory_registry import MemoryRegistry
 from gateway_auth.adapters.system import SystemClock
 from gateway_auth.asgi.gate import Gate
 from gateway_auth.asgi.middleware import GatewayAuth
-from gateway_auth.asgi.types import Message
+from gateway_auth.asgi.types import ASGIApp, Message
 from gateway_auth.bootstrap import Gateway, assemble
 from gateway_auth.bootstrap.issuer_source import IssuerSource
 from gateway_auth.config import load
@@ -44,9 +44,9 @@ async def opened(
         await gateway.close()
 
 
-def mount(gateway: Gateway) -> GatewayAuth:
+def mount(gateway: Gateway, app: ASGIApp = bare_app) -> GatewayAuth:
     """The middleware as its first request leaves it, over this gateway instead of a configured one."""
-    guarded = GatewayAuth(bare_app, config={})
+    guarded = GatewayAuth(app, config={})
     guarded._gate, guarded._loop = Gate(gateway), asyncio.get_running_loop()
     return guarded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +16,7 @@ from benchmarks.figure import Figure, Sizes, show, summarize
 from benchmarks.load import CONNECTIONS, generator, offer
 from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, serving
+from benchmarks.varied import offer_varied
 from benchmarks.world import PATH, REFERRER, make_site
 
 WARM_SECONDS = 1.0
@@ -56,6 +57,13 @@ def measure(
     """One round of load."""
     before = server.cpu_seconds()
     load = offer(server.port, PATH, headers, seconds, core, connections)
+    return Round(load.rate, (server.cpu_seconds() - before) / load.answered * 1e6)
+
+
+def measure_varied(server: Server, requests: Sequence[bytes], seconds: float, core: int | None) -> Round:
+    """One round of requests that differ."""
+    before = server.cpu_seconds()
+    load = offer_varied(server.port, requests, seconds, core)
     return Round(load.rate, (server.cpu_seconds() - before) / load.answered * 1e6)
 
 

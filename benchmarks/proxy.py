@@ -16,13 +16,18 @@ from msgspec.structs import replace
 from benchmarks.contenders import PYTHON, contenders
 from benchmarks.figure import Figure, Sizes, show, summarize
 from benchmarks.load import offer
-from benchmarks.over_http import LEAST_BUSY, Round, measure
+from benchmarks.over_http import LEAST_BUSY, Round, measure, measure_varied
 from benchmarks.pace import Pace, offer_steadily
 from benchmarks.servers import Server, cores, serving
+from benchmarks.varied import request_bytes
 from benchmarks.world import PATH
 
 GOALS_FOR = ("envoy", "traefik", "caddy")
 """Compared in every round; the others, which only give an idea, in every second one."""
+UNLIKE = ("gateway", "envoy")
+"""Asked also with requests of which no two are alike: ours reads fields that repeat once."""
+UNLIKE_MARK = " unlike"
+UNLIKE_REQUESTS = 5_000
 QUIET_MS = 0.5
 """Where the upstream alone takes longer than this, now and then, the machine does something else."""
 WARM_SECONDS = 0.5
@@ -51,13 +56,26 @@ def run(sizes: Sizes) -> list[Figure]:
 
 def _in_turns(servers: Mapping[str, Server], headers: Mapping[str, str], sizes: Sizes, core: int | None) -> Rounds:
     seconds = sizes.server_seconds / 2
+    unlike = unlike_requests("/v1/orders", headers)
+    rounds = []
+    for number in range(sizes.server_rounds):
+        rounds.append(
+            {
+                name: measure(server, headers, seconds, core)
+                for name, server in servers.items()
+                if number % 2 == 0 or name in ("gateway", *GOALS_FOR)
+            }
+        )
+        for name in UNLIKE:
+            rounds[-1][name + UNLIKE_MARK] = measure_varied(servers[name], unlike, seconds, core)
+    return rounds
+
+
+def unlike_requests(path: str, headers: Mapping[str, str]) -> list[bytes]:
+    """As of clients that are traced: no two of them have the same fields, or the same path."""
     return [
-        {
-            name: measure(server, headers, seconds, core)
-            for name, server in servers.items()
-            if number % 2 == 0 or name in ("gateway", *GOALS_FOR)
-        }
-        for number in range(sizes.server_rounds)
+        request_bytes(f"{path}/{number}", {**headers, "traceparent": f"00-{number:032x}-{number:016x}-01"})
+        for number in range(1, UNLIKE_REQUESTS + 1)
     ]
 
 
@@ -91,6 +109,8 @@ def _ratios(rounds: Rounds) -> list[Figure]:
         doubt = f"measured without {', '.join(name for name in PYTHON if name not in python)}"
         in_python = [replace(figure, doubt=doubt) for figure in in_python]
     figures += in_python
+    unlike = [{name: each[name + UNLIKE_MARK] for name in UNLIKE} for each in rounds]
+    figures += compare("proxy.unlike", unlike, ["envoy"])
     for name in ("envoy bare", "nginx"):
         figures += compare(f"proxy.{name.replace(' ', '_')}", rounds, [name])
     return figures

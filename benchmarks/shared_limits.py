@@ -24,8 +24,15 @@ from benchmarks.servers import Server, cores, serving
 from benchmarks.world import PATH, REFERRER, make_site
 
 MANY = 512
-APPS = {"bare": "bare", "exact": "guarded", "leased": "guarded", "single": "single"}
-"""The factory of each server; `leased` is `exact` with another configuration."""
+APPS = {
+    "bare": ("uvicorn", "bare"),
+    "exact": ("uvicorn", "guarded"),
+    "leased": ("uvicorn", "guarded"),
+    "single": ("uvicorn", "single"),
+    "own exact": ("http1", "guarded"),
+    "own leased": ("http1", "guarded"),
+}
+"""The command and the factory of each server; the leased ones are the exact ones with another configuration."""
 
 
 class Series(Struct):
@@ -37,7 +44,10 @@ class Series(Struct):
 
 
 def run(sizes: Sizes) -> list[Figure]:
-    """The figures of `shared`, on uvicorn: key, scopes, role, networks, referrer, and two limits counted in Redis."""
+    """The figures of `shared`: key, scopes, role, networks, referrer, and two limits counted in Redis.
+
+    On uvicorn, by its own protocol and by ours; the bare app is on its own.
+    """
     core, load_core = cores()
     found = {name: Series() for name in (*APPS, "many")}
     with tempfile.TemporaryDirectory() as folder, running_redis(load_core) as port:
@@ -74,6 +84,10 @@ def _figures(found: Mapping[str, Series]) -> list[Figure]:
         summarize("shared.leased_share", _shares(found["leased"].rounds, bare), lowest_is_best=False),
         summarize("shared.leased_cpu_share", _cpu_shares(found["leased"].rounds, bare), lowest_is_best=False),
         _calls("shared.leased_calls", found["leased"]),
+        summarize("shared.own_share", _shares(found["own exact"].rounds, bare), lowest_is_best=False),
+        summarize("shared.own_cpu_share", _cpu_shares(found["own exact"].rounds, bare), lowest_is_best=False),
+        summarize("shared.own_leased_share", _shares(found["own leased"].rounds, bare), lowest_is_best=False),
+        summarize("shared.own_leased_cpu_share", _cpu_shares(found["own leased"].rounds, bare), lowest_is_best=False),
         summarize(
             "shared.single_share", _shares(found["single"].rounds, bare), lowest_is_best=False,
             note=f"server CPU {show(_cpu(found['single'].rounds))} µs",
@@ -103,9 +117,9 @@ def _prepare(directory: Path, port: int) -> tuple[dict[str, str], dict[str, dict
     site = asyncio.run(make_site(directory))
     sites = {}
     for name in APPS:
-        config = with_redis(site.config, directory, port, name)
+        config = with_redis(site.config, directory, port, name.replace(" ", "_"))
         file = directory / f"{name}.json"
-        file.write_text(json.dumps(leased(config) if name == "leased" else config), "utf-8")
+        file.write_text(json.dumps(leased(config) if "leased" in name else config), "utf-8")
         sites[name] = {SITE: str(file)}
     return {"x-api-key": site.key, "referer": REFERRER, "accept": "*/*"}, sites
 
@@ -132,7 +146,7 @@ def leased(config: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _all(core: int | None, sites: Mapping[str, Mapping[str, str]]) -> Iterator[dict[str, Server]]:
     with ExitStack() as stack:
-        yield {name: stack.enter_context(serving("uvicorn", app, core, sites[name])) for name, app in APPS.items()}
+        yield {name: stack.enter_context(serving(*app, core, sites[name])) for name, app in APPS.items()}
 
 
 def _script_calls(port: int) -> int:

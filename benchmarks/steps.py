@@ -35,7 +35,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "gateway_auth.engine.pipeline:partitions_of",
         "gateway_auth.adapters.memory_limits:MemoryLimitStore.take_now",
     ),
-    "child": ("gateway_auth.asgi.middleware:_child_scope",),
+    "child": ("gateway_auth.asgi.middleware:child_scope",),
     "outcome": ("gateway_auth.asgi.exchange:limit_headers",),
     "respond": ("gateway_auth.asgi.exchange:Exchange.send",),
 }
