@@ -6,7 +6,6 @@ The way back adds our headers to the app's answer, or puts a later refusal in it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -33,7 +32,6 @@ _OURS_WHEN_LIMITED: Memo[bytes, bool] = Memo(
     lambda name: name.lower() in (b"x-request-id", b"ratelimit", b"ratelimit-policy"), 1024, 64
 )
 
-_NAME = itemgetter(0)
 _SPELLED: Memo[Address, str] = Memo(format_address)
 
 
@@ -106,8 +104,10 @@ class Exchange(Struct, eq=False):
         self.gate.usage.note(decision.principal.key_id, decision.policy.id, status, self.reading.facts.client)
         is_ours = _OURS if outcome is None else _OURS_WHEN_LIMITED
         answer = list(headers)
-        if any(map(is_ours.__getitem__, map(_NAME, answer))):
-            answer = [header for header in answer if not is_ours[header[0]]]
+        for name, _ in answer:
+            if is_ours[name]:
+                answer = [header for header in answer if not is_ours[header[0]]]
+                break
         if outcome is not None:
             answer += limit_headers(decision.limits, outcome)
         answer.append(self.request_id_header)

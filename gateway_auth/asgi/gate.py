@@ -20,6 +20,10 @@ MAX_CREDENTIALS = 16_384
 _OUR_SCHEMES = (b"bearer", b"apikey")
 
 
+Begun = tuple[Reading | None, Decision | Need]
+"""A request as it was read, if it can be, and the decision or what has to be awaited for it."""
+
+
 class Gate:
     """One per event loop and configuration. `credentials` remembers `request.auth` of each principal."""
 
@@ -45,7 +49,7 @@ class Gate:
         self._kinds = rules.headers
         self._marker = rules.key_format.marker
 
-    def begin(self, scope: Scope) -> tuple[Reading | None, Decision | Need]:
+    def begin(self, scope: Scope) -> Begun:
         """Read a request and decide about it as far as that goes without waiting. Limits are taken: once for each."""
         reading = self.reader.read(scope)
         # Asked this way round: an `isinstance` that is true is cheap, a false one asks the metaclass.

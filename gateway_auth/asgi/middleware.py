@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway_auth.asgi.exchange import Exchange
-from gateway_auth.asgi.passage import child_scope, pass_on
+from gateway_auth.asgi.passage import child_scope, settle
 from gateway_auth.asgi.request_id import request_ids
 from gateway_auth.asgi.respond import refuse_websocket, send_outcome
 from gateway_auth.asgi.runtime import Runtime, run_lifespan
@@ -15,7 +15,7 @@ from gateway_auth.asgi.scope import Reading
 from gateway_auth.asgi.types import ASGIApp, Receive, Scope, Send
 from gateway_auth.asgi.watched import watched
 from gateway_auth.core.condition import GONE, Condition
-from gateway_auth.core.decision import Allow, Decision, Deny, Reason
+from gateway_auth.core.decision import Allow, Deny, Reason
 from gateway_auth.core.measures import Readings
 from gateway_auth.core.outcome import DEPENDENCY_RETRY_SECONDS, deny_outcome
 from gateway_auth.errors import StoreUnavailable
@@ -23,10 +23,9 @@ from gateway_auth.errors import StoreUnavailable
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from gateway_auth.asgi.gate import Gate
+    from gateway_auth.asgi.gate import Begun, Gate
     from gateway_auth.bootstrap.disclosure import Disclosure
     from gateway_auth.config import Configuration
-    from gateway_auth.engine.needs import Need
 
 _JUDGED = frozenset(("http", "websocket"))
 
@@ -77,7 +76,8 @@ class GatewayAuth:
         if gateway is not None:
             await gateway.leave()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, begun: Begun | None = None) -> None:
+        """Judge and pass on. `begun` is how far somebody else (server.fast_path) has come with it at the gate."""
         if scope["type"] not in _JUDGED:
             await self._run_lifespan(scope, receive, send)
             return
@@ -86,13 +86,7 @@ class GatewayAuth:
             gate = await self._open_gate(scope, send)
             if gate is None:
                 return
-        reading, decision = gate.begin(scope)
-        await self.finish(gate, reading, decision, scope, receive, send)
-
-    async def finish(
-        self, gate: Gate, reading: Reading | None, decision: Decision | Need, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """The rest of a request that the gate has begun with: waits where that is needed, passes on or refuses."""
+        reading, decision = begun or gate.begin(scope)
         if not isinstance(decision, Allow):
             decision = await gate.engine.resume(decision)
             if not isinstance(decision, Allow):
@@ -105,7 +99,15 @@ class GatewayAuth:
         receive = exchange.cap_body(receive, gate.max_body_bytes) if reading.facts.body_bytes is None else receive
         app = gate.guide if decision.policy.is_metadata else self.app
         app = watched(app, exchange) if reading.facts.is_websocket else app
-        await pass_on(exchange, app, child_scope(exchange), receive)
+        failure = None
+        try:
+            await app(child_scope(exchange), receive, exchange.send)
+        except Exception as error:  # noqa: BLE001  # raised again, unless it is how a refusal inside the app ended
+            failure = error
+        finally:
+            exchange.release()
+        if failure is not None or exchange.denial is not None:
+            await settle(exchange, failure)
 
     async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway_auth.asgi.exchange import Exchange
 from gateway_auth.asgi.scope import TLS_SCHEMES
-from gateway_auth.asgi.types import SCOPE_KEY, ASGIApp, Header, Receive, Scope
+from gateway_auth.asgi.types import SCOPE_KEY, Header, Scope
 
 
 def child_scope(exchange: Exchange) -> Scope:
@@ -30,20 +30,7 @@ def child_scope(exchange: Exchange) -> Scope:
     return child
 
 
-async def pass_on(exchange: Exchange, app: ASGIApp, child: Scope, receive: Receive) -> None:
-    """Run what is behind, and end the request. Raises what the app raised, unless that is how a refusal ended it."""
-    failure = None
-    try:
-        await app(child, receive, exchange.send)
-    except Exception as error:  # noqa: BLE001  # raised again, unless it is how a refusal inside the app ended
-        failure = error
-    finally:
-        exchange.release()
-    if failure is not None or exchange.denial is not None:
-        await _settle(exchange, failure)
-
-
-async def _settle(exchange: Exchange, failure: Exception | None) -> None:
+async def settle(exchange: Exchange, failure: Exception | None) -> None:
     """End a request that failed or was refused inside the app: told as a refusal, the app's exception is none."""
     if exchange.denial is not None:
         reading = exchange.reading

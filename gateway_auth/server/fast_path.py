@@ -11,15 +11,13 @@ from functools import partial
 
 from gateway_auth.asgi.exchange import Exchange
 from gateway_auth.asgi.fields import Fields
-from gateway_auth.asgi.gate import Gate
+from gateway_auth.asgi.gate import Begun, Gate
 from gateway_auth.asgi.middleware import GatewayAuth
-from gateway_auth.asgi.passage import child_scope, pass_on
-from gateway_auth.asgi.scope import Reading
+from gateway_auth.asgi.passage import child_scope
 from gateway_auth.asgi.types import Receive, Scope, Send
-from gateway_auth.core.decision import Allow, Decision
+from gateway_auth.core.decision import Allow
 from gateway_auth.core.principal import Principal
 from gateway_auth.core.routes import RESERVED_PREFIX
-from gateway_auth.engine.needs import Need
 from gateway_auth.forward_auth import ForwardAuth
 from gateway_auth.forward_auth.answer import Answer, permission
 from gateway_auth.forward_auth.original import Original
@@ -53,11 +51,11 @@ class FastPath:
             return False
         if cycle.scope["path"].startswith(RESERVED_PREFIX):
             return self._answer(cycle, gate)
-        reading, decision = gate.begin(cycle.scope)
-        exchange = _admitted(gate, reading, decision, cycle.scope, cycle.send)
+        begun = gate.begin(cycle.scope)
+        exchange = _admitted(begun, gate, cycle.scope, cycle.send)
         if exchange is not None and self._start(cycle, exchange):
             return True
-        cycle.app = partial(self._judge.finish, gate, reading, decision)
+        cycle.app = partial(self._judge, begun=begun)
         return False
 
     def _answer(self, cycle: Cycle, gate: Gate) -> bool:
@@ -65,12 +63,11 @@ class FastPath:
         original = self._asked.original(cycle.scope)
         if not isinstance(original, Original):
             return False
-        reading, decision = gate.begin(original.scope)
-        exchange = _admitted(gate, reading, decision, original.scope, cycle.send)
+        begun = gate.begin(original.scope)
+        exchange = _admitted(begun, gate, original.scope, cycle.send)
         if exchange is None:
             answer = Answer(cycle.scope, cycle.send, needs_problem_header=original.needs_problem_header)
-            finish = partial(self._judge.finish, gate, reading, decision, original.scope)
-            cycle.app = lambda _scope, receive, _send: finish(receive, answer.send)
+            cycle.app = lambda _, receive, _send: self._judge(original.scope, receive, answer.send, begun=begun)
             return False
         gate.passed[exchange.decision.policy.id] += 1
         exchange.release()
@@ -110,10 +107,9 @@ class FastPath:
         return head
 
 
-def _admitted(
-    gate: Gate, reading: Reading | None, decision: Decision | Need, scope: Scope, send: Send
-) -> Exchange | None:
+def _admitted(begun: Begun, gate: Gate, scope: Scope, send: Send) -> Exchange | None:
     """An ordinary request that may pass."""
+    reading, decision = begun
     if not isinstance(decision, Allow) or reading is None or decision.shadowed is not None:
         return None
     if decision.policy.is_metadata or reading.facts.is_websocket:
@@ -148,4 +144,7 @@ class _Request:
         self._cycle.run(partial(self._go_on, sent))
 
     async def _go_on(self, sent: QuickExchange, _scope: Scope, receive: Receive, _send: Send) -> None:
-        await pass_on(self._exchange, partial(self._proxy.go_on, sent), child_scope(self._exchange), receive)
+        try:
+            await self._proxy.go_on(sent, child_scope(self._exchange), receive, self._exchange.send)
+        finally:
+            self._exchange.release()
