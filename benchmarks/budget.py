@@ -24,8 +24,9 @@ REQUESTS = 20
 WARMING = 40
 TOLERANCE = 0.10
 """How much more than its budget a request may execute."""
-HELD_TOLERANCE = 0.25
-"""The same of what it holds: that depends too on what the interpreter has at hand from what ran before."""
+PROXIED = ("proxied", "proxied_unlike")
+PROXIED_HELD_TOLERANCE = 0.25
+"""The same of what a request through the proxy holds: seen 14 % higher once, in a process that had run much before."""
 
 HEAVY = ("HASH.", "blake2b.", "_hashlib.", "_hmac.", "hmac.", "Pattern.", "Decoder.", "Encoder.", "_json.", "zlib.")
 """Calls that cost far more than their one instruction says: not one more than in the budget."""
@@ -104,11 +105,10 @@ def exceeded(budget: Mapping[str, Count], counted: Mapping[str, Count]) -> list[
         if found is None:
             problems.append(f"{kind}: was not counted")
             continue
-        for name, tolerance in (
-            ("instructions", TOLERANCE), ("native_calls", TOLERANCE), ("peak_bytes", HELD_TOLERANCE)
-        ):  # fmt: skip
+        for name in ("instructions", "native_calls", "peak_bytes"):
             was, now = getattr(allowed, name), getattr(found, name)
-            if now > was * (1 + tolerance):
+            is_held_by_proxy = name == "peak_bytes" and kind in PROXIED
+            if now > was * (1 + (PROXIED_HELD_TOLERANCE if is_held_by_proxy else TOLERANCE)):
                 problems.append(f"{kind}: {now:,} {name} per request, {now / was - 1:+.0%} on {was:,}")
         for name, times in found.heavy.items():
             if times > (was := allowed.heavy.get(name, 0)):

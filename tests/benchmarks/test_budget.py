@@ -82,7 +82,7 @@ def test_one_more_hash_per_request_is_over_budget_though_it_is_few_instructions(
         (Count(900, 10, 100, {}), []),
         (Count(1_101, 50, 2_000, {}), ["key: 1,101 instructions per request, +10% on 1,000"]),
         (Count(1_000, 56, 2_000, {}), ["key: 56 native_calls per request, +12% on 50"]),
-        (Count(1_000, 50, 2_600, {}), ["key: 2,600 peak_bytes per request, +30% on 2,000"]),
+        (Count(1_000, 50, 2_300, {}), ["key: 2,300 peak_bytes per request, +15% on 2,000"]),
         (
             Count(1_000, 50, 2_000, {"Pattern.match": 2}),
             ["key: Pattern.match is called 2 times per request, 1 in the budget"],
