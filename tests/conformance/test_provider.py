@@ -20,8 +20,7 @@ pytestmark = pytest.mark.slow
 
 WAYS_IN = ("standalone", "mounted-uvicorn")
 ROTATIONS = int(os.environ.get("GATEWAY_AUTH_ROTATIONS", "4"))
-ROTATION_SECONDS = 1.5
-"""Longer than key sets wait between two looks at what is due: a rotation fails at once, or then."""
+ROTATION_SECONDS = 3.0
 CACHE_SECONDS = 1
 SCOPE = "items:read"
 
