@@ -35,7 +35,7 @@ from benchmarks import (
     tokens,
 )
 from benchmarks.figure import BENCH, FULL, QUICK, Figure, Scenario
-from benchmarks.load import generator
+from benchmarks.load import GENERATOR
 from benchmarks.report import blocks, render, write_into
 
 SCENARIOS: dict[str, Scenario] = {
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     # A killed run ends what it started, too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     size = "quick" if options.quick else "full" if options.full else "bench"
-    here, before = machine.look(generator(), size), machine.Usage.now()
+    here, before = machine.look(GENERATOR, size), machine.Usage.now()
     figures: list[Figure] = []
     for name in options.only:
         started = time.monotonic()

@@ -84,7 +84,7 @@ def _warm(name: str, system: System, server: Server, asking: Asking, sizes: Size
 def _measure(name: str, system: System, server: Server, asking: Asking, seconds: float) -> Round:
     _, core = cores()
     before = server.cpu_seconds()
-    load = offer_varied(server.port, asking.requests(name, system), seconds, core)
+    load = offer_varied(server.port, asking.requests(name, system), seconds, core, is_awake=True)
     asking.asked(name, load.answered)
     return Round(load.rate, (server.cpu_seconds() - before) / load.answered * 1e6)
 

@@ -114,7 +114,7 @@ def _used(
     """CPU seconds, and for how many requests."""
     _, core = cores()
     before = server.cpu_seconds()
-    load = offer_varied(server.port, requests, seconds, core, connections)
+    load = offer_varied(server.port, requests, seconds, core, connections, is_awake=True)
     return server.cpu_seconds() - before, load.answered
 
 

@@ -1,14 +1,14 @@
-"""Requests as fast as they are answered, over connections that stay open: `wrk` where there is one, else our own.
+"""Requests as fast as they are answered, over connections that stay open.
 
-`python -m benchmarks.load PORT SECONDS CONNECTIONS` reads the bytes of one request from stdin and prints a `Load` as
-JSON.
+`python -m benchmarks.load PORT SECONDS CONNECTIONS awake|asleep` reads the bytes of one request from stdin and prints
+a `Load` as JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +21,9 @@ from benchmarks.servers import pin
 
 CONNECTIONS = 32
 GRACE_SECONDS = 20.0
+AWAKE = "awake"
+GENERATOR = "own load generator, awake except before proxies"
+"""What figures name as what made the load, so that none is compared with figures of another one."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
@@ -38,11 +41,6 @@ class Load(msgspec.Struct, frozen=True):
         return self.answered / self.seconds
 
 
-def generator() -> str:
-    """What makes the load."""
-    return "wrk" if shutil.which("wrk") else "own load generator"
-
-
 def offer(
     port: int,
     path: str,
@@ -50,37 +48,48 @@ def offer(
     seconds: float,
     core: int | None,
     connections: int = CONNECTIONS,
+    *,
+    is_awake: bool = False,
 ) -> Load:
-    """Load one server from one core. Raises AssertionError when an answer was not 200."""
-    wrk = shutil.which("wrk")
-    given = (port, path, headers, seconds, core, connections)
-    load = _wrk(wrk, *given) if wrk else _own(*given)
+    """Load one server from one core. Raises AssertionError when an answer was not 200.
+
+    `is_awake` is for servers that share that core with nothing but what they ask (`stay_awake`).
+    """
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\n".encode()
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.load",
+        str(port),
+        str(seconds),
+        str(connections),
+        manner(core, is_awake),
+    ]
+    load = msgspec.json.decode(finish(command, request, seconds, core), type=Load)
     if load.failed or not load.answered:
         raise AssertionError(f"{load.failed} of {load.answered} requests were not answered with 200")
     return load
 
 
-def _wrk(
-    wrk: str, port: int, path: str, headers: Mapping[str, str], seconds: float, core: int | None, connections: int
-) -> Load:
-    # wrk counts whole seconds only.
-    command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
-    command += [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    printed = finish([*command, f"http://127.0.0.1:{port}{path}"], b"", seconds, core)
-    summary = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", printed)
-    if summary is None:
-        raise AssertionError(f"wrk said something else: {printed}")
-    failed = sum(int(count) for count in re.findall(r"Non-2xx or 3xx responses: (\d+)", printed))
-    failed += sum(map(int, re.findall(r"\d+", "".join(re.findall(r"Socket errors: (.*)", printed)))))
-    unit = {"ms": 0.001, "s": 1.0, "m": 60.0}[summary.group(3)]
-    return Load(int(summary.group(1)), failed, float(summary.group(2)) * unit)
+def manner(core: int | None, is_awake: bool) -> str:
+    """The word for how a generator waits. Without a core of its own it would take the server's."""
+    return AWAKE if is_awake and core is not None else "asleep"
 
 
-def _own(port: int, path: str, headers: Mapping[str, str], seconds: float, core: int | None, connections: int) -> Load:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\n".encode()
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds), str(connections)]
-    return msgspec.json.decode(finish(command, request, seconds, core), type=Load)
+def stay_awake(loop: asyncio.AbstractEventLoop) -> None:
+    """Wait for answers without ever sleeping.
+
+    Whoever writes to a process that sleeps pays for waking it: some 8 µs of the server's CPU time. A fast server
+    hardly ever lets the generator sleep, one that does more per request would pay it for every answer, and the ratio
+    of the two would tell of that as well.
+    """
+
+    def turn() -> None:
+        os.sched_yield()  # what else is on this core goes first: Redis
+        loop.call_soon(turn)
+
+    loop.call_soon(turn)
 
 
 def finish(command: list[str], given: bytes, seconds: float, core: int | None) -> str:
@@ -129,9 +138,11 @@ class Client(asyncio.Protocol):
             self.failed += 1
 
 
-async def run(port: int, seconds: float, request: bytes, connections: int) -> Load:
+async def run(port: int, seconds: float, request: bytes, connections: int, *, is_awake: bool) -> Load:
     """Load from all connections."""
     loop = asyncio.get_running_loop()
+    if is_awake:
+        stay_awake(loop)
     pairs = [await loop.create_connection(lambda: Client(request), "127.0.0.1", port) for _ in range(connections)]
     clients = [client for _, client in pairs]
     before = sum(client.answered for client in clients)
@@ -151,5 +162,8 @@ async def run(port: int, seconds: float, request: bytes, connections: int) -> Lo
 if __name__ == "__main__":
     import uvloop
 
-    measured = uvloop.run(run(int(sys.argv[1]), float(sys.argv[2]), sys.stdin.buffer.read(), int(sys.argv[3])))
+    given = sys.stdin.buffer.read()
+    measured = uvloop.run(
+        run(int(sys.argv[1]), float(sys.argv[2]), given, int(sys.argv[3]), is_awake=sys.argv[4] == AWAKE)
+    )
     sys.stdout.write(msgspec.json.encode(measured).decode())

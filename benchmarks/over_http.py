@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.figure import Figure, Sizes, show, summarize
-from benchmarks.load import CONNECTIONS, generator, offer
+from benchmarks.load import CONNECTIONS, offer
 from benchmarks.server_apps import SITE
 from benchmarks.servers import Server, cores, serving
 from benchmarks.varied import offer_varied
@@ -52,11 +52,17 @@ def prepare(directory: Path, **gateway: object) -> tuple[dict[str, str], dict[st
 
 
 def measure(
-    server: Server, headers: Mapping[str, str], seconds: float, core: int | None, connections: int = CONNECTIONS
+    server: Server,
+    headers: Mapping[str, str],
+    seconds: float,
+    core: int | None,
+    connections: int = CONNECTIONS,
+    *,
+    is_awake: bool = False,
 ) -> Round:
-    """One round of load."""
+    """One round of load; `is_awake` is as of `load.offer`."""
     before = server.cpu_seconds()
-    load = offer(server.port, PATH, headers, seconds, core, connections)
+    load = offer(server.port, PATH, headers, seconds, core, connections, is_awake=is_awake)
     return Round(load.rate, (server.cpu_seconds() - before) / load.answered * 1e6)
 
 
@@ -74,8 +80,8 @@ def _compare(name: str, headers: Mapping[str, str], environment: Mapping[str, st
         for server in (without, with_it):
             offer(server.port, PATH, headers, min(WARM_SECONDS, sizes.server_seconds), load_core)
         for _ in range(sizes.server_rounds):
-            bare.append(measure(without, headers, sizes.server_seconds, load_core))
-            guarded.append(measure(with_it, headers, sizes.server_seconds, load_core))
+            bare.append(measure(without, headers, sizes.server_seconds, load_core, is_awake=True))
+            guarded.append(measure(with_it, headers, sizes.server_seconds, load_core, is_awake=True))
     shares = [ours.rate / theirs.rate * 100 for ours, theirs in zip(guarded, bare, strict=True)]
     added = [ours.cpu - theirs.cpu for ours, theirs in zip(guarded, bare, strict=True)]
     cpu_shares = [theirs.cpu / ours.cpu * 100 if ours.cpu else 0.0 for ours, theirs in zip(guarded, bare, strict=True)]
@@ -92,7 +98,7 @@ def _compare(name: str, headers: Mapping[str, str], environment: Mapping[str, st
             f"http.{name}.bare",
             [theirs.rate for theirs in bare],
             lowest_is_best=False,
-            note=f"with it {show(median(ours.rate for ours in guarded))}; {CONNECTIONS} connections, {generator()}",
+            note=f"with it {show(median(ours.rate for ours in guarded))}; {CONNECTIONS} connections",
         ),
         summarize(f"http.{name}.cpu", added, note=f"without {show(median(theirs.cpu for theirs in bare))}"),
     ]

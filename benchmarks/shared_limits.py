@@ -33,6 +33,8 @@ APPS = {
     "own leased": ("http1", "guarded"),
 }
 """The command and the factory of each server; the leased ones are the exact ones with another configuration."""
+AT_MANY = {"bare": "many bare", "exact": "many exact", "own exact": "many own"}
+"""Which of them are also asked over so many connections, and what those rounds are called."""
 
 
 class Series(Struct):
@@ -49,7 +51,7 @@ def run(sizes: Sizes) -> list[Figure]:
     On uvicorn, by its own protocol and by ours; the bare app is on its own.
     """
     core, load_core = cores()
-    found = {name: Series() for name in (*APPS, "many")}
+    found = {name: Series() for name in (*APPS, *AT_MANY.values())}
     with tempfile.TemporaryDirectory() as folder, running_redis(load_core) as port:
         headers, sites = _prepare(Path(folder), port)
         with _all(core, sites) as servers:
@@ -58,7 +60,8 @@ def run(sizes: Sizes) -> list[Figure]:
             for _ in range(sizes.server_rounds):
                 for name, server in servers.items():
                     _add(found[name], port, server, headers, sizes.server_seconds, load_core)
-                _add(found["many"], port, servers["exact"], headers, sizes.server_seconds, load_core, MANY)
+                for name, many in AT_MANY.items():
+                    _add(found[many], port, servers[name], headers, sizes.server_seconds, load_core, MANY)
     return _figures(found)
 
 
@@ -67,7 +70,7 @@ def _add(
     connections: int = CONNECTIONS,
 ) -> None:  # fmt: skip
     before = _script_calls(port)
-    series.rounds.append(measure(server, headers, seconds, core, connections))
+    series.rounds.append(measure(server, headers, seconds, core, connections, is_awake=True))
     series.calls += _script_calls(port) - before
     series.requests += series.rounds[-1].rate * seconds
 
@@ -75,12 +78,17 @@ def _add(
 def _figures(found: Mapping[str, Series]) -> list[Figure]:
     bare, exact = found["bare"].rounds, found["exact"].rounds
     note = f"{CONNECTIONS} connections; Redis shares the load's core; server CPU {show(_cpu(exact))} µs"
-    many = [wide.rate / narrow.rate * 100 for wide, narrow in zip(found["many"].rounds, exact, strict=True)]
+    many = found["many exact"].rounds
     return [
         summarize("shared.share", _shares(exact, bare), lowest_is_best=False, note=note),
         summarize("shared.cpu_share", _cpu_shares(exact, bare), lowest_is_best=False),
         _calls("shared.calls", found["exact"]),
-        summarize("shared.many", many, lowest_is_best=False, note=f"server CPU {show(_cpu(found['many'].rounds))} µs"),
+        summarize("shared.many", _shares(many, exact), lowest_is_best=False, note=f"server CPU {show(_cpu(many))} µs"),
+        summarize("shared.many_bare", _shares(found["many bare"].rounds, bare), lowest_is_best=False),
+        summarize("shared.many_share", _shares(many, found["many bare"].rounds), lowest_is_best=False),
+        summarize(
+            "shared.own_many_share", _shares(found["many own"].rounds, found["many bare"].rounds), lowest_is_best=False
+        ),
         summarize("shared.leased_share", _shares(found["leased"].rounds, bare), lowest_is_best=False),
         summarize("shared.leased_cpu_share", _cpu_shares(found["leased"].rounds, bare), lowest_is_best=False),
         _calls("shared.leased_calls", found["leased"]),

@@ -1,7 +1,8 @@
-"""Requests that differ from each other, as fast as they are answered: what `load` cannot make. Ours also where wrk is.
+"""Requests that differ from each other, as fast as they are answered: what `load` cannot make.
 
-`python -m benchmarks.varied PORT SECONDS CONNECTIONS FILE` reads the requests, each with its length in front, from a
-file and prints a `Load` as JSON. Every connection takes the next one of all; after the last comes the first.
+`python -m benchmarks.varied PORT SECONDS CONNECTIONS awake|asleep FILE` reads the requests, each with its length in
+front, from a file and prints a `Load` as JSON. Every connection takes the next one of all; after the last comes the
+first.
 """
 
 from __future__ import annotations
@@ -18,21 +19,30 @@ from typing import cast
 
 import msgspec
 
-from benchmarks.load import CONNECTIONS, GRACE_SECONDS, Load, finish
+from benchmarks.load import AWAKE, CONNECTIONS, GRACE_SECONDS, Load, finish, manner, stay_awake
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _PREFIX_BYTES = 4
 
 
 def offer_varied(
-    port: int, requests: Iterable[bytes], seconds: float, core: int | None, connections: int = CONNECTIONS
+    port: int,
+    requests: Iterable[bytes],
+    seconds: float,
+    core: int | None,
+    connections: int = CONNECTIONS,
+    *,
+    is_awake: bool = False,
 ) -> Load:
-    """Load one server with these from one core. Raises AssertionError when an answer was not 200."""
+    """Load one server with these from one core. Raises AssertionError when an answer was not 200. `is_awake` is as of
+    `load.offer`.
+    """
     with tempfile.NamedTemporaryFile() as file:
         for request in requests:
             file.write(len(request).to_bytes(_PREFIX_BYTES) + request)
         file.flush()
-        command = [sys.executable, "-m", "benchmarks.varied", str(port), str(seconds), str(connections), file.name]
+        command = [sys.executable, "-m", "benchmarks.varied", str(port), str(seconds), str(connections)]
+        command += [manner(core, is_awake), file.name]
         load = msgspec.json.decode(finish(command, b"", seconds, core), type=Load)
     if load.failed or not load.answered:
         raise AssertionError(f"{load.failed} of {load.answered} requests were not answered with 200")
@@ -84,9 +94,11 @@ class Client(asyncio.Protocol):
                 self._transport.write(self._following())
 
 
-async def run(port: int, seconds: float, requests: Iterator[bytes], connections: int) -> Load:
+async def run(port: int, seconds: float, requests: Iterator[bytes], connections: int, *, is_awake: bool) -> Load:
     """Load from all connections."""
     loop = asyncio.get_running_loop()
+    if is_awake:
+        stay_awake(loop)
     make = lambda: Client(requests.__next__)  # noqa: E731
     pairs = [await loop.create_connection(make, "127.0.0.1", port) for _ in range(connections)]
     clients = [client for _, client in pairs]
@@ -118,6 +130,8 @@ def read(file: Path) -> list[bytes]:
 if __name__ == "__main__":
     import uvloop
 
-    given = cycle(read(Path(sys.argv[4])))
-    measured = uvloop.run(run(int(sys.argv[1]), float(sys.argv[2]), given, int(sys.argv[3])))
+    given = cycle(read(Path(sys.argv[5])))
+    measured = uvloop.run(
+        run(int(sys.argv[1]), float(sys.argv[2]), given, int(sys.argv[3]), is_awake=sys.argv[4] == AWAKE)
+    )
     sys.stdout.write(msgspec.json.encode(measured).decode())

@@ -66,11 +66,11 @@ class Http1(ClientConnection):
         if root := scope["root_path"]:
             scope["path"] = root + scope["path"]
             scope["raw_path"] = root.encode() + scope["raw_path"]
-        super().on_request(scope)
+        ClientConnection.on_request(self, scope)  # by name: `super()` looks it up anew for each request
 
     def _proceed(self, cycle: Cycle) -> None:
         self._site.answered(cycle)
-        super()._proceed(cycle)
+        ClientConnection._proceed(self, cycle)  # as above
 
 
 class _Server(Connections):
@@ -89,17 +89,13 @@ class _Server(Connections):
         self.has_websocket = config.ws_protocol_class is not None
         self.own_lines = tuple(b"%b: %b" % header for header in config.encoded_headers)
         self._root_path = config.root_path
-        self._keep_alive_seconds = config.timeout_keep_alive
+        self.idle_seconds = max(self.idle_seconds, config.timeout_keep_alive)
         self._is_logged = access_logger.hasHandlers()
         self._context = Context() if config.reset_contextvars else copy_context()
 
     def facts(self, transport: asyncio.Transport) -> dict[str, Any]:
         """With where the app is mounted outside."""
         return super().facts(transport) | {"root_path": self._root_path}
-
-    def idle_until(self) -> float:
-        """At least as long as uvicorn was told."""
-        return max(super().idle_until(), self.now + self._keep_alive_seconds)
 
     def context(self) -> Context:
         """One that no other request has left anything in, also where it is waited for behind another."""

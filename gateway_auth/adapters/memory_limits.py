@@ -26,17 +26,22 @@ class MemoryLimitStore:
 
     def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """All limits or none, at once."""
-        now = int(self._monotonic() * MICROSECONDS)
+        monotonic = self._monotonic
+        now = int(monotonic() * MICROSECONDS)
         utc = int(self._now() * MICROSECONDS) if limits.is_utc_needed else 0
         return take_all(limits, self._of[limits], partitions, now, utc)
 
-    def note(self, limits: LimitSet, partitions: Sequence[str | int]) -> None:
-        """Count what was admitted elsewhere, each limit by itself and as far as there is room in it."""
+    def note(self, limits: LimitSet, partitions: Sequence[str | int], times: int = 1) -> None:
+        """Count requests admitted elsewhere, each limit by itself and as far as there is room in it."""
         now = int(self._monotonic() * MICROSECONDS)
         utc = int(self._now() * MICROSECONDS) if limits.is_utc_needed else 0
-        for counters, partition, cost in zip(self._of[limits], partitions, limits.costs):  # noqa: B905 (as above)
+        for counters, partition, cost in zip(self._of[limits], partitions, limits.costs, strict=True):
             window = counters[partition] if now < counters.rotate_at else counters.age(now, partition)
-            (window or counters.add(partition)).take(cost, now, utc)
+            window = window or counters.add(partition)
+            if window.take(cost * times, now, utc) is None:
+                for _ in range(times - 1):
+                    if window.take(cost, now, utc) is None:
+                        break
 
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         """The same, for callers that wait."""

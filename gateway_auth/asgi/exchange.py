@@ -84,17 +84,17 @@ class Exchange(Struct, eq=False):
 
     def send(self, message: Message) -> Awaitable[None]:
         """What the app sends by."""
-        kind = message["type"]
+        kind, server_send = message["type"], self.server_send
         if kind == "http.response.body":
-            return _nothing() if self.is_replaced else self.server_send(message)
+            return _nothing() if self.is_replaced else server_send(message)
         is_beginning = kind in _BEGINNINGS
         if self.denial is not None and not self.has_started and (is_beginning or kind == "websocket.close"):
             return self._replace(self.denial)
         if self.is_replaced or not is_beginning:
-            return _nothing() if self.is_replaced else self.server_send(message)
+            return _nothing() if self.is_replaced else server_send(message)
         answer = dict(message)
         answer["headers"] = self.begin_answer(message.get("status", _SWITCHED), message.get("headers", ()))
-        return self.server_send(answer)
+        return server_send(answer)
 
     def begin_answer(self, status: int, headers: Iterable[Header]) -> list[Header]:
         """What the answer begins with; noted. Our headers replace those of the same name: nobody speaks for us."""

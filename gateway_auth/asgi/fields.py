@@ -23,12 +23,9 @@ class Fields(tuple[Header, ...]):
 class FieldList(list[Header]):
     """The same as a list, for apps that may want to change theirs. `fields` are what it was made of."""
 
-    fields: Fields
+    __slots__ = ("fields",)
 
-    @property
-    def unchanged(self) -> Fields | None:
-        """The fields, if these are still they."""
-        return self.fields if tuple(self) == self.fields else None
+    fields: Fields
 
 
 class Known(NamedTuple):

@@ -86,12 +86,11 @@ class GatewayAuth:
             gate = await self._open_gate(scope, send)
             if gate is None:
                 return
-        reading, decision = begun or gate.begin(scope)
+        reading, begun_with = begun or gate.begin(scope)
+        decision = begun_with if type(begun_with) is Allow else await gate.engine.resume(begun_with)
         if not isinstance(decision, Allow):
-            decision = await gate.engine.resume(decision)
-            if not isinstance(decision, Allow):
-                await self._refuse(gate, scope, send, decision, reading)
-                return
+            await self._refuse(gate, scope, send, decision, reading)
+            return
         if reading is None:
             raise AssertionError("what cannot be read is refused")
         gate.passed[decision.policy.id] += 1

@@ -236,7 +236,7 @@ def _unchanged(headers: Sequence[Header]) -> Fields | None:
     """The fields that came again, if that is what these are."""
     if type(headers) is Fields:
         return headers
-    return headers.unchanged if type(headers) is FieldList else None
+    return headers.fields if type(headers) is FieldList and tuple(headers) == headers.fields else None
 
 
 def _full_path(scope: Scope) -> str | Malformed:

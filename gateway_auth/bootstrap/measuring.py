@@ -51,7 +51,7 @@ def _of_decisions(gateway: Gateway) -> _Numbers:
 
 
 def _of_shared(shared: Shared) -> _Numbers:
-    yield from _by(shared.limits.uncounted, "uncounted_total")
+    yield from _by(shared.limits.own.uncounted, "uncounted_total")
     yield from _by(shared.looks(), "shared_key_cache_total")
     yield from _by(shared.failures(), "redis_failures_total")
     yield "redis_calls_total", (), shared.calls

@@ -10,6 +10,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from gateway_auth.adapters.memory_limits import MemoryLimitStore
@@ -28,6 +29,7 @@ from gateway_auth.config import Configuration
 from gateway_auth.config.configuration import RedisSettings
 from gateway_auth.core.shares import Share
 from gateway_auth.engine.leases import LeasedLimits
+from gateway_auth.engine.own_part import OwnPart
 from gateway_auth.engine.shared_limits import SharedLimits
 from gateway_auth.engine.shared_slots import SharedSlots
 from gateway_auth.errors import RedisUnavailable
@@ -49,26 +51,17 @@ class RedisParts:
             settings.url, timeout_seconds=settings.timeout_seconds, on_change=lambda _: self._look()
         )
         self._prefix = settings.key_prefix
-        self._exact = RedisLimitStore(self.connection, settings.key_prefix)
         self._heartbeat = Heartbeat(
             self.connection, settings.key_prefix, at_least=configuration.workers, monotonic=clock.monotonic
         )
+        own = OwnPart(lambda: MemoryLimitStore(clock), self._heartbeat, clock)
+        self._exact = RedisLimitStore(self.connection, settings.key_prefix, own)
         place = self._exact.place
         self._shares = RedisShareStore(self.connection, place)
-        self._leased = LeasedLimits(self._exact, self._shares, clock, lambda limit: limit.is_leased)
-        self.limits = SharedLimits(
-            self._leased,
-            lambda: self.connection.is_available(place),
-            lambda: MemoryLimitStore(clock),
-            self._heartbeat,
-            clock,
-        )
-        self.slots = SharedSlots(
-            RedisSlotTable(self.connection, place),
-            lambda: self.connection.is_available(place),
-            self._heartbeat,
-            clock,
-        )
+        self._leased = LeasedLimits(self._exact, self._shares, clock, lambda limit: limit.is_leased, fallback=own)
+        is_reachable = partial(self.connection.is_available, place)
+        self.limits = SharedLimits(self._leased, own, is_reachable)
+        self.slots = SharedSlots(RedisSlotTable(self.connection, place), is_reachable, self._heartbeat, clock)
         self.key_store: KeyStore = store
         self.truth: TruthStore = store
         self._keys = self._key_cache(configuration, store, clock)
@@ -78,7 +71,7 @@ class RedisParts:
     @property
     def is_degraded(self) -> bool:
         """Whether something is decided without Redis that should be decided with it."""
-        return bool(self.limits.failure) or self.is_left_alone
+        return bool(self.limits.own.failure) or self.is_left_alone
 
     @property
     def share(self) -> Share:

@@ -18,17 +18,18 @@ MAX_NAMES_BYTES = 1024
 class Shape:
     """How to read one sequence of names.
 
-    `keep` picks the headers that go on, `noted` are (kind, position) of those that mean something. Where one of these
-    comes twice, or fewer than two headers go on, the sequence must be read one by one, and `count` is -1. Else it is
-    the number of names, and headers that are as many and whose joined names are the same have the same ones: each
-    separator then stands between two names, and none within one.
+    `keep` picks the headers that go on, `noted` are (kind, position) of those that mean something, `places` the same
+    by kind. Where one of these comes twice, or fewer than two headers go on, the sequence must be read one by one, and
+    `count` is -1. Else it is the number of names, and headers that are as many and whose joined names are the same have
+    the same ones: each separator then stands between two names, and none within one.
     """
 
-    __slots__ = ("count", "keep", "noted")
+    __slots__ = ("count", "keep", "noted", "places")
 
     def __init__(self, kinds: list[int], kept: list[int], noted: list[int]) -> None:
         self.noted = tuple((kinds[at], at) for at in noted)
-        is_regular = len(dict(self.noted)) == len(self.noted) and len(kept) >= 2
+        self.places = dict(self.noted)
+        is_regular = len(self.places) == len(self.noted) and len(kept) >= 2
         self.count = len(kinds) if is_regular else -1
         self.keep: Callable[[Sequence[Field]], tuple[Field, ...]] = itemgetter(*kept) if is_regular else tuple
 

@@ -85,7 +85,8 @@ class KeyVerifier:
         entry = self._cache.known[presented[self._id_start : self._id_end]]
         if entry is None:
             return self._recall_unknown(presented)
-        now = self._monotonic()
+        monotonic = self._monotonic
+        now = monotonic()
         if now >= self._changes.serve_until or (now >= entry.refresh_at and self._is_over(entry, now)):
             return None if self._format.parse_key_id(presented) else INVALID
         self.hits += 1

@@ -19,7 +19,7 @@ from gateway_auth.core.limits import Limit, LimitOutcome, LimitSet
 from gateway_auth.core.memo import Generations, Memo
 from gateway_auth.core.windows import MICROSECONDS
 from gateway_auth.errors import RedisUnavailable
-from gateway_auth.ports import Clock, LimitStore, ShareStore
+from gateway_auth.ports import Clock, LimitFallback, LimitStore, ShareStore
 
 logger = logging.getLogger("gateway_auth.limits")
 
@@ -58,8 +58,9 @@ class _Pool(Generations[str | int, Hand]):
 class LeasedLimits:
     """`ports.LimitStore` over the counters all share. Where not all limits of a set are leased, `exact` counts them.
 
-    `take_now` answers out of what is held, also while the counters are unavailable; `take` asks, and raises
-    RedisUnavailable. `close` gives back what is held. It belongs to one event loop.
+    `take_now` answers out of what is held, also while the counters are unavailable; `take` asks, and where they do not
+    answer it is `fallback` that does; without one it raises RedisUnavailable. `close` gives back what is held. It
+    belongs to one event loop.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class LeasedLimits:
         clock: Clock,
         is_leased: Callable[[Limit], bool],
         *,
+        fallback: LimitFallback | None = None,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._exact = exact
         self._shares = shares
         self._monotonic = clock.monotonic
         self._is_leased = is_leased
+        self._fallback = fallback
         self._sweep_seconds = sweep_seconds
         self._pools: dict[str, _Pool] = {}
         self._of: Memo[LimitSet, list[_Pool] | None] = Memo(self._find)
@@ -97,7 +100,8 @@ class LeasedLimits:
         pools = self._of[limits]
         if pools is None:
             return self._exact.take_now(limits, partitions)
-        now = int(self._monotonic() * MICROSECONDS)
+        monotonic = self._monotonic
+        now = int(monotonic() * MICROSECONDS)
         hands = []
         for pool, partition, cost in zip(pools, partitions, limits.costs):  # noqa: B905 (a keyword costs)
             hand = pool[partition]
@@ -128,10 +132,8 @@ class LeasedLimits:
             if left <= hand.low:
                 self._refill(hand, now)
             remaining, reset = hand.base + left, hand.reset_at - now
-            status += (
-                remaining if remaining > 0 else 0,
-                (reset + MICROSECONDS - 1) // MICROSECONDS if reset > 0 else 1,
-            )
+            status.append(remaining if remaining > 0 else 0)
+            status.append((reset + MICROSECONDS - 1) // MICROSECONDS if reset > 0 else 1)
         return LimitOutcome(True, tuple(status))
 
     def _refill(self, hand: Hand, now: int) -> None:
@@ -154,8 +156,16 @@ class LeasedLimits:
         if outcome is not None:
             return outcome
         hands = [pool.hand(partition) for pool, partition in zip(pools, partitions, strict=True)]
-        # In a task of its own: what is granted to a caller who is cancelled is not lost.
-        return await asyncio.shield(self._begin(self._take_asking(limits, hands)))
+        try:
+            # In a task of its own: what is granted to a caller who is cancelled is not lost.
+            outcome = await asyncio.shield(self._begin(self._take_asking(limits, hands)))
+        except RedisUnavailable as error:
+            if self._fallback is None:
+                raise
+            return self._fallback.instead(limits, partitions, error.kind)
+        if self._fallback is not None:
+            self._fallback.answered([(limits, partitions, 1)] if outcome.is_admitted else [])
+        return outcome
 
     async def _take_asking(self, limits: LimitSet, hands: list[Hand]) -> LimitOutcome:
         now = self._now()

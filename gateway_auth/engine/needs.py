@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 from msgspec import Struct
 
 from gateway_auth.core.credential import Jwt, Opaque
@@ -27,6 +29,7 @@ class VerifyToken(Struct, frozen=True):
     credential: Jwt | Opaque
 
 
+@final
 class TakeLimits(Struct, frozen=True):
     """Everything else is decided; the limits are counted elsewhere."""
 

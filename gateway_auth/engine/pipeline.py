@@ -99,17 +99,18 @@ class Engine:
 
     async def resume(self, result: Decision | Need) -> Decision:
         """Wait for what a decision needs, and decide. A decision needs nothing more."""
-        while not isinstance(result, _DECISIONS):
+        while True:
             need = result
-            # Here and not in a coroutine more: where limits are counted elsewhere every request comes this way.
-            if isinstance(need, TakeLimits):
+            # Where limits are counted elsewhere every request comes this way: no coroutine more, no false `isinstance`.
+            if type(need) is TakeLimits:
                 outcome = await self._limits.take(need.limits, need.partitions)
                 result = self._with_limits(need.policy, need.principal, need.limits, outcome)
+            elif isinstance(need, _DECISIONS):
+                return need
             else:
                 result = await self._verify(need)
             if need.policy.is_shadow:
                 result = self._shadow(result, need.facts)
-        return result
 
     # -- the steps ------------------------------------------------------------------------------------------------
 
@@ -194,7 +195,8 @@ class Engine:
             return self._invalid(policy, facts)
         if not self._brake.is_idle:
             self._brake.succeeded(facts.client)
-        now = self._now()
+        clock = self._now
+        now = clock()
         if not (key.is_active and key.usable_from <= now < key.usable_until):
             return Deny(decide.unusable_reason(key, now), policy, key.principal)
         principal = key.principal if now < key.principal_until else key.principal_at(now)
@@ -237,11 +239,13 @@ class Engine:
         outcome = self._limits.take_now(limits, partitions)
         if outcome is None:
             return TakeLimits(policy, facts, principal, limits, partitions)
-        if outcome.is_admitted and outcome.counted is None:
+        if outcome.is_admitted and outcome.counted is None:  # also here, as nearly every request ends so
             return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
         return self._with_limits(policy, principal, limits, outcome)
 
     def _with_limits(self, policy: Policy, principal: Principal, limits: LimitSet, outcome: LimitOutcome) -> Decision:
+        if outcome.is_admitted and outcome.counted is None:
+            return Allow(policy, principal, limits, outcome, None, self._changes.is_degraded)
         if outcome.is_unavailable:
             wait_seconds = outcome.retry_after_seconds
             return Deny(Reason.DEPENDENCY_UNAVAILABLE, policy, principal, UNCOUNTABLE, wait_seconds)

@@ -1,12 +1,13 @@
 """Every edge to the outside as a small Protocol. What stands behind one is an adapter; each has a memory twin.
 
 A port raises `errors.StoreUnavailable` (of an issuer: `IssuerUnavailable`) for an outage and nothing else foreign:
-adapters translate, once. Counters that all share raise `RedisUnavailable`.
+adapters translate, once. Counters that all share raise `RedisUnavailable`, or leave the
+outcome to a `LimitFallback`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -202,6 +203,18 @@ class LimitStore(Protocol):
     def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> Awaitable[LimitOutcome]: ...
 
 
+class LimitFallback(Protocol):
+    """What becomes of requests whose limits the shared counters could not count, and who hears of those they did."""
+
+    def answered(self, admitted: Iterable[tuple[LimitSet, Sequence[str | int], int]]) -> None:
+        """They have answered. Of what they admitted: limits, partitions, and how many requests."""
+        ...
+
+    def instead(self, limits: LimitSet, partitions: Sequence[str | int], kind: str) -> LimitOutcome:
+        """The outcome for a request they did not answer; `kind` is that of a RedisUnavailable."""
+        ...
+
+
 class SlotStore(Protocol):
     """Lends the slots of a request: all or none. `limits.slots` are meant, `partitions` stand in their order.
 
@@ -245,8 +258,8 @@ class LocalLimitStore(Protocol):
 
     def take_now(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome: ...
 
-    def note(self, limits: LimitSet, partitions: Sequence[str | int]) -> None:
-        """Count what was admitted elsewhere, each limit by itself and as far as there is room in it."""
+    def note(self, limits: LimitSet, partitions: Sequence[str | int], times: int = 1) -> None:
+        """Count requests admitted elsewhere, each limit by itself and as far as there is room in it."""
         ...
 
 

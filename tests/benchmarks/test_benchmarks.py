@@ -128,14 +128,19 @@ def test_time_is_put_down_to_the_step_it_was_spent_in() -> None:
 
 
 @pytest.mark.slow
-def test_load_is_made_without_wrk_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    assert load.generator() == "own load generator"
+@pytest.mark.parametrize("is_awake", [True, False], ids=["awake", "asleep"])
+def test_load_is_made_with_and_without_sleeping(is_awake: bool) -> None:
     _, core = cores()
     with serving("upstream", "", core, {}) as upstream:
-        made = load.offer(upstream.port, "/", {}, 0.2, core)
+        made = load.offer(upstream.port, "/", {}, 0.2, core, is_awake=is_awake)
     assert made.answered > 0
     assert made.failed == 0
+
+
+def test_a_generator_without_a_core_of_its_own_sleeps() -> None:
+    assert load.manner(1, True) == load.AWAKE
+    assert load.manner(None, True) != load.AWAKE
+    assert load.manner(1, False) != load.AWAKE
 
 
 @pytest.mark.slow

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from gateway_auth.adapters.memory_limits import MemoryLimitStore
 from gateway_auth.core.limits import LimitSet
-from gateway_auth.engine.leases import MAX_SETTLED
+from gateway_auth.core.shares import Share
+from gateway_auth.engine.leases import MAX_SETTLED, LeasedLimits
+from gateway_auth.engine.own_part import OwnPart
 from gateway_auth.errors import RedisUnavailable
+from tests.engine.fleet import NEVER
 from tests.engine.lease_bench import BUSY, PACE, Bench
 from tests.fakes import limit, ticks
 
@@ -124,6 +130,24 @@ async def test_what_is_in_hand_is_served_while_the_counters_are_down(bench: Benc
         await bench.limits.take(BUSY, ["alice"])
     bench.shares.failure = None
     assert (await bench.take(BUSY)).is_admitted
+
+
+async def test_what_the_counters_do_not_answer_is_the_fallbacks(bench: Bench) -> None:
+    workers: Any = SimpleNamespace(share=Share(2, 0))
+    own = OwnPart(lambda: MemoryLimitStore(bench.clock), workers, bench.clock)
+    limits = LeasedLimits(bench.exact, bench.shares, bench.clock, lambda _: True, fallback=own, sweep_seconds=NEVER)
+    ten = LimitSet((limit("ten", "10/minute"),))
+    for _ in range(3):
+        assert (await limits.take(ten, ["alice"])).counted is None
+    assert own.failure == ""
+    bench.shares.failure = "timeout"
+    outcomes = [await limits.take(ten, ["alice"]) for _ in range(5)]
+    assert [outcome.is_admitted for outcome in outcomes] == [True, True, False, False, False]  # half, less what was
+    assert (own.failure, own.failures, own.uncounted) == ("timeout", {"timeout": 5}, {"local": 5})
+    bench.shares.failure = None
+    assert (await limits.take(ten, ["alice"])).counted is None
+    assert own.failure == ""
+    await limits.close()
 
 
 async def test_a_share_in_hand_ends_also_while_the_counters_are_down(bench: Bench) -> None:

@@ -14,9 +14,9 @@ from gateway_auth.core.limits import LimitOutcome, LimitSet
 from gateway_auth.core.outcome import deny_outcome
 from gateway_auth.core.policy import Policy
 from gateway_auth.core.shares import Share
+from gateway_auth.engine.own_part import TELL_SECONDS, OwnPart
 from gateway_auth.engine.pipeline import UNCOUNTABLE, Engine
-from gateway_auth.engine.shared_limits import TELL_SECONDS, SharedLimits
-from gateway_auth.errors import RedisUnavailable
+from gateway_auth.engine.shared_limits import SharedLimits
 from tests.fakes import FakeClock, World, limit, request
 
 LOCAL = limit("local", "10/minute")
@@ -29,8 +29,9 @@ KEY = ["alice"]
 class Counters:
     """The counters of all. `failure` is what comes instead of an answer; `takes` how often they were asked."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, own: OwnPart) -> None:
         self.store = MemoryLimitStore(clock)
+        self.own = own
         self.failure: str | None = None
         self.is_reachable = True
         self.takes = 0
@@ -42,8 +43,10 @@ class Counters:
     async def take(self, limits: LimitSet, partitions: Sequence[str | int]) -> LimitOutcome:
         self.takes += 1
         if self.failure is not None:
-            raise RedisUnavailable("no", self.failure)
-        return self.store.take_now(limits, partitions)
+            return self.own.instead(limits, partitions, self.failure)
+        outcome = self.store.take_now(limits, partitions)
+        self.own.answered([(limits, partitions, 1)] if outcome.is_admitted else [])
+        return outcome
 
 
 class Workers:
@@ -58,15 +61,10 @@ class Bench:
 
     def __init__(self, workers: int = 1, rank: int = 0) -> None:
         self.clock = FakeClock()
-        self.counters = Counters(self.clock)
         self.workers = Workers(Share(workers, rank))
-        self.limits = SharedLimits(
-            self.counters,
-            lambda: self.counters.is_reachable,
-            lambda: MemoryLimitStore(self.clock),
-            self.workers,
-            self.clock,
-        )
+        self.own = OwnPart(lambda: MemoryLimitStore(self.clock), self.workers, self.clock)
+        self.counters = Counters(self.clock, self.own)
+        self.limits = SharedLimits(self.counters, self.own, lambda: self.counters.is_reachable)
 
     async def take(self, limits: LimitSet, partitions: list[str | int] | None = None) -> LimitOutcome:
         """As the pipeline does."""
@@ -97,7 +95,7 @@ async def test_the_counters_of_all_decide(bench: Bench) -> None:
     assert bench.limits.take_now(limits, KEY) is None
     assert await bench.limits.take(limits, KEY) == LimitOutcome(True, (9, 60))
     assert await bench.admitted(limits, 20) == 9
-    assert (bench.limits.failure, bench.limits.uncounted) == ("", {})
+    assert (bench.own.failure, bench.own.uncounted) == ("", {})
 
 
 async def test_each_is_asked_once(bench: Bench) -> None:
@@ -119,8 +117,8 @@ async def test_local_is_this_workers_share(rank: int, expected: int, is_known: b
         bench.counters.failure = "refused"
     assert await bench.admitted(LimitSet((LOCAL,)), 50) == expected
     assert bench.counters.takes == (0 if is_known else 50)
-    assert bench.limits.uncounted == {"local": 50}
-    assert bench.limits.failures == {"open" if is_known else "refused": 50}
+    assert bench.own.uncounted == {"local": 50}
+    assert bench.own.failures == {"open" if is_known else "refused": 50}
 
 
 async def test_what_is_told_is_of_the_share_under_the_whole_limits_policy(bench: Bench) -> None:
@@ -186,6 +184,22 @@ async def test_one_limit_full_here_keeps_no_other_from_being_noted() -> None:
     assert await bench.admitted(LimitSet((LOCAL,)), 20) == 1
 
 
+@pytest.mark.parametrize("rate", ["5/minute", "5/minute fixed", "1/second burst 5", "500/minute", "500/minute fixed"])
+@pytest.mark.parametrize("cost", [1, 2])
+def test_many_noted_at_once_are_as_many_noted_one_by_one(rate: str, cost: int) -> None:
+    limits, other = LimitSet((limit("x", rate, cost=cost),)), LimitSet((limit("y", "1000/minute"),))
+    for times in (1, 2, 3, 5, 7, 64):
+        clock = FakeClock()
+        at_once, one_by_one = MemoryLimitStore(clock), MemoryLimitStore(clock)
+        at_once.note(limits, KEY, times)
+        at_once.note(other, KEY, times)
+        for _ in range(times):
+            one_by_one.note(limits, KEY)
+            one_by_one.note(other, KEY)
+        for of in (limits, other):
+            assert [at_once.take_now(of, KEY) for _ in range(3)] == [one_by_one.take_now(of, KEY) for _ in range(3)]
+
+
 async def test_other_workers_change_the_share(bench: Bench) -> None:
     bench.go_down()
     assert await bench.admitted(LimitSet((LOCAL,)), 20) == 5
@@ -202,7 +216,7 @@ async def test_one_that_must_be_counted_refuses_the_request(bench: Bench, others
     limits = LimitSet((*others, DENY))
     outcome = await bench.take(limits)
     assert (outcome.is_admitted, outcome.is_unavailable, outcome.retry_after_seconds) == (False, True, 1)
-    assert bench.limits.uncounted == {"deny": 1}
+    assert bench.own.uncounted == {"deny": 1}
     if LOCAL in others:
         assert await bench.admitted(LimitSet((LOCAL,)), 20) == 5  # nothing of it was taken
 
@@ -221,7 +235,7 @@ async def test_allow_is_not_counted_and_not_told(bench: Bench) -> None:
         assert outcome.is_admitted
         assert outcome.counted is not None
         assert not outcome.counted
-    assert bench.limits.uncounted == {"allow": 20}
+    assert bench.own.uncounted == {"allow": 20}
 
 
 async def test_allow_beside_local_leaves_the_other(bench: Bench) -> None:
@@ -230,7 +244,7 @@ async def test_allow_beside_local_leaves_the_other(bench: Bench) -> None:
     assert outcome.counted is not None
     assert [kept.id for kept in outcome.counted.limits] == ["local"]
     assert outcome.status == (4, 60)
-    assert bench.limits.uncounted == {"allow": 1, "local": 1}
+    assert bench.own.uncounted == {"allow": 1, "local": 1}
 
 
 # -- back again ----------------------------------------------------------------------------------------------------
@@ -243,31 +257,31 @@ async def test_they_decide_again_as_soon_as_they_answer(bench: Bench) -> None:
     assert await bench.admitted(limits, 20) == 1
     bench.come_back()
     assert await bench.admitted(limits, 20) == 6
-    assert bench.limits.failure == ""
+    assert bench.own.failure == ""
 
 
 async def test_what_is_wrong_is_told_by_its_first_word_that_says_something(bench: Bench) -> None:
     bench.go_down()
     await bench.take(LimitSet((LOCAL,)))
-    assert bench.limits.failure == "open"
+    assert bench.own.failure == "open"
     bench.come_back()
     bench.counters.failure = "loading"
     await bench.take(LimitSet((LOCAL,)))
-    assert bench.limits.failure == "loading"
+    assert bench.own.failure == "loading"
     bench.go_down()
     await bench.take(LimitSet((LOCAL,)))
-    assert bench.limits.failure == "loading"
+    assert bench.own.failure == "loading"
 
 
 def test_a_change_is_known_where_no_request_comes(bench: Bench) -> None:
     bench.limits.look()
-    assert bench.limits.failure == ""
+    assert bench.own.failure == ""
     bench.go_down()
     bench.limits.look()
-    assert bench.limits.failure == "open"
+    assert bench.own.failure == "open"
     bench.come_back()
     bench.limits.look()
-    assert bench.limits.failure == ""
+    assert bench.own.failure == ""
 
 
 async def test_each_change_is_one_line_and_many_are_few(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -361,4 +375,4 @@ def test_what_is_in_hand_is_told_whether_the_counters_of_all_answer_or_not(is_re
     bench.counters.is_reachable = is_reachable
     bench.counters.in_hand = LimitOutcome(True, (1, 1))
     assert bench.limits.take_now(LimitSet((ALLOW,)), KEY) is bench.counters.in_hand
-    assert not bench.limits.failure
+    assert not bench.own.failure

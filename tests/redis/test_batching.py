@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 
 import pytest
 
@@ -132,6 +133,59 @@ async def test_a_failure_is_everybodys_who_waits_and_nobodys_who_comes_later() -
     assert oracle.asked == [[1, 2]]
     oracle.is_slow, oracle.failure = False, None
     assert await oracle.ask(4) == 8
+
+
+async def test_what_else_is_answered_after_a_failure_may_fail_as_well() -> None:
+    async def ask(numbers: list[int]) -> list[int]:
+        raise OSError("down")
+
+    def otherwise(number: int, error: Exception) -> int:
+        if number == 2:
+            raise LookupError from error
+        return -number
+
+    batcher: Batcher[int, int] = Batcher(ask, lambda _: 1, 2, otherwise)
+    answers = await asyncio.gather(*(batcher.put(number) for number in (1, 2, 3, 4)), return_exceptions=True)
+    assert isinstance(answers[1], LookupError)
+    assert [answers[0], *answers[2:]] == [-1, -3, -4]
+
+
+async def test_a_failure_tells_the_last_of_many_no_longer_story_than_the_first() -> None:
+    async def ask(numbers: list[int]) -> list[int]:
+        raise OSError("down")
+
+    batcher: Batcher[int, int] = Batcher(ask, lambda _: 1, 8)
+    waiting = [batcher.put(number) for number in range(100)]
+    await asyncio.wait(waiting)
+    error = waiting[-1].exception()
+    assert error is waiting[0].exception()
+    assert error is not None
+    assert len(traceback.extract_tb(error.__traceback__)) <= 3
+
+
+async def test_closing_in_the_same_turn_leaves_nobody_waiting() -> None:
+    oracle = Oracle()
+    first = oracle.ask(1)
+    await oracle.batcher.close()
+    assert first.cancelled()
+    assert await oracle.ask(2) == 4
+
+
+async def test_a_thousand_that_wait_are_each_looked_at_once() -> None:
+    looks = 0
+
+    def size_of(_: int) -> int:
+        nonlocal looks
+        looks += 1
+        return 1
+
+    async def ask(numbers: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        return numbers
+
+    batcher: Batcher[int, int] = Batcher(ask, size_of, 10)
+    assert await asyncio.gather(*(batcher.put(number) for number in range(1000))) == list(range(1000))
+    assert looks < 1200
 
 
 async def test_too_few_answers_leave_nobody_waiting() -> None:

@@ -132,8 +132,8 @@ async def test_the_declared_mode_while_it_fails_and_exact_again_after(
     for answer in [await one.ask("/allow") for _ in range(5)]:
         assert (answer.status, answer.values("ratelimit")) == (200, [])
     assert one.gateway.degraded == ("redis",)
-    assert one.shared.limits.failures
-    assert one.shared.limits.uncounted["allow"] >= 5
+    assert one.shared.limits.own.failures
+    assert one.shared.limits.own.uncounted["allow"] >= 5
     await mend(proxy, fault)
     await until(lambda: is_counted(one))
     # What Redis counted it still knows, and what was refused or counted here meanwhile is not in it, but for requests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import pytest
@@ -91,6 +91,54 @@ async def test_an_outage_is_told_to_all_who_waited_for_the_same_call() -> None:
     assert len(liar.keys) == 1
     liar.reply = [[9, 60, 999, 3600]]
     assert (await store.take(TWO, ["a", "a"])).is_admitted
+
+
+class Fallback:
+    """ports.LimitFallback that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.answers: list[list[tuple[LimitSet, Sequence[str | int], int]]] = []
+        self.asked: list[tuple[Sequence[str | int], str]] = []
+
+    def answered(self, admitted: Iterable[tuple[LimitSet, Sequence[str | int], int]]) -> None:
+        self.answers.append(list(admitted))
+
+    def instead(self, limits: LimitSet, partitions: Sequence[str | int], kind: str) -> LimitOutcome:
+        self.asked.append((partitions, kind))
+        return LimitOutcome(True, (1, 1), counted=limits)
+
+
+async def test_the_fallback_hears_what_was_admitted_of_each_in_one_call() -> None:
+    fallback, yes, no = Fallback(), [9, 60, 999, 3600], [0, 7, 0, 3600, 7, 0]
+    store = RedisLimitStore(Liar([yes, yes, no, yes, no]), fallback=fallback)
+    who: list[list[str | int]] = [["a", 1], ["b", 1], ["c", 1], ["a", 1], ["a", 1]]
+    outcomes = await asyncio.gather(*(store.take(TWO, partitions) for partitions in who))
+    assert [outcome.is_admitted for outcome in outcomes] == [True, True, False, True, False]
+    assert fallback.answers == [[(TWO, ("a", 1), 2), (TWO, ("b", 1), 1)]]
+    await asyncio.gather(*(RedisLimitStore(Liar([no]), fallback=fallback).take(TWO, ["a", 1]) for _ in range(2)))
+    assert fallback.answers[1:] == [[], []], "that it has answered is news, too"
+    assert not fallback.asked
+
+
+@pytest.mark.parametrize(("reply", "kind"), [(RedisUnavailable("no", "timeout"), "timeout"), ([[1]], "garbage")])
+async def test_where_it_is_unknown_what_was_charged_the_fallback_has_the_outcome(reply: object, kind: str) -> None:
+    fallback, liar = Fallback(), Liar(reply)
+    store = RedisLimitStore(liar, fallback=fallback)
+    many: list[list[str | int]] = [[str(number), number] for number in range(MAX_BATCH)]  # two calls, one is made
+    waiting = [store.take(TWO, partitions) for partitions in many]
+    waiting[3].cancel()  # type: ignore[attr-defined] # a future, whatever the port says
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [outcome for outcome in outcomes if outcome != LimitOutcome(True, (1, 1), counted=TWO)] == [outcomes[3]]
+    assert fallback.asked == [(tuple(partitions), kind) for partitions in many if partitions != many[3]]
+    assert len(liar.keys) == 1
+    assert not fallback.answers
+
+
+async def test_a_mistake_of_ours_is_no_outage() -> None:
+    fallback = Fallback()
+    with pytest.raises(ZeroDivisionError):
+        await RedisLimitStore(Liar(ZeroDivisionError()), fallback=fallback).take(TWO, ["a", "a"])
+    assert not fallback.asked
 
 
 async def test_no_call_touches_more_windows_than_a_batch_may() -> None:

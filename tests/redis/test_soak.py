@@ -82,6 +82,7 @@ def _make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brake, "MAX_ADDRESSES", SMALL)
     monkeypatch.setattr(counters, "MAX_ADDRESSES", SMALL)
     monkeypatch.setattr(limit_store, "MAX_NAMES", SMALL)
+    monkeypatch.setattr(limit_store, "MAX_CHECKS", SMALL)
     monkeypatch.setattr(Memo.__init__, "__defaults__", (SMALL, None))
 
 

@@ -171,6 +171,53 @@ async def test_what_a_request_leaves_in_its_context_no_other_finds(resets: bool)
     assert found[0] != "a request"
 
 
+EAGER: Any = getattr(asyncio, "eager_task_factory", None)  # from Python 3.12 on
+
+
+@pytest.mark.parametrize("factory", [None, *([EAGER] if EAGER else [])], ids=lambda factory: factory and "eager")
+async def test_each_request_has_a_task_that_the_server_knows_until_it_ends(factory: Any) -> None:
+    asyncio.get_running_loop().set_task_factory(factory)
+    sample = Sample()
+    async with serving(sample.app) as site, site.client() as (reader, writer):
+        known = site.server.server_state.tasks
+        writer.write(REQUEST % (b"/scope", b"") * 3 + REQUEST % (b"/slow", b"") + REQUEST % (b"/scope", LAST))
+        await sample.entered.wait()
+        (slow,) = known
+        assert not slow.done()
+        sample.gate.set()
+        assert (await reader.read()).count(b"HTTP/1.1 200") == 5
+        assert slow.done()
+        assert not known
+
+
+@pytest.mark.parametrize("factory", [None, *([EAGER] if EAGER else [])], ids=lambda factory: factory and "eager")
+async def test_an_app_that_is_cancelled_at_once_is_called_once(factory: Any) -> None:
+    asyncio.get_running_loop().set_task_factory(factory)
+    calls = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        calls.append(scope["type"])
+        raise asyncio.CancelledError
+
+    async with serving(app, lifespan="off") as site:
+        assert await site.ask(REQUEST % (b"/", b"") * 2) == b""
+        assert not site.server.server_state.tasks
+    assert calls == ["http"]
+
+
+async def test_a_request_that_is_cancelled_breaks_its_connection_off_and_is_known_no_more() -> None:
+    sample = Sample()
+    async with serving(sample.app) as site, site.client() as (reader, writer):
+        known = site.server.server_state.tasks
+        writer.write(REQUEST % (b"/slow", b""))
+        await sample.entered.wait()
+        (slow,) = known
+        slow.cancel()
+        assert await reader.read() == b""
+        assert not known
+        assert (await site.ask(REQUEST % (b"/scope", LAST))).startswith(b"HTTP/1.1 200")
+
+
 async def test_an_app_may_change_its_headers_though_the_client_repeats_them() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -58,7 +58,7 @@ class ClientConnection(Turns, asyncio.Protocol):
         """What comes while the connection is ending is dropped, so that the client can hear the last answer."""
         if self._is_ending:
             return
-        if self._current is None and not self._unread and len(data) <= PIECE_BYTES and self._drained is None:
+        if self._current is None and not self._unread and len(data) <= PIECE_BYTES and not self.is_full:
             self._feed(data)
         else:
             self._unread += data
@@ -66,10 +66,12 @@ class ClientConnection(Turns, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not take what is sent."""
+        self.is_full = True
         self._drained = self._site.loop.create_future()
 
     def resume_writing(self) -> None:
         """It does, or will not any more."""
+        self.is_full = False
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
@@ -83,11 +85,6 @@ class ClientConnection(Turns, asyncio.Protocol):
         """Hand bytes to the transport."""
         self._patience.written_bytes += len(data)
         self._transport.write(data)
-
-    @property
-    def is_full(self) -> bool:
-        """The client does not take what is sent."""
-        return self._drained is not None
 
     async def drain(self) -> None:
         """Wait until the client takes more, or is gone."""

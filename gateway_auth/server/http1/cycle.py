@@ -44,34 +44,36 @@ class Line(Protocol):
 class Cycle:
     """`receive` and `send` of one request. `is_waited_for`: the client sends its body when told to go on."""
 
-    # Most requests end as they begin in most of this: what is the same for all is the class's, and costs nothing.
-    _chunks: list[bytes] | None = None
-    _start: Message | None = None
-    _waiter: asyncio.Future[None] | None = None
-    _has_begun = False
-    _is_end_told = False
-    app: ASGIApp | None = None
-    """What answers this one, in place of the site's app."""
-    buffered_bytes = 0
-    """Of the body, that the app has not asked for."""
-    has_body = False
-    """A byte of a body has come."""
-    is_fast = False
-    """It is on the fast path: no task is to take it up."""
-    is_broken = False
-    """No more of the request will come."""
-    is_complete = False
-    """All of the request has come."""
-    is_over = False
-    """All of the response has been written."""
-    status = 0
-    """Of the response, once a part of it has been written."""
+    __slots__ = (
+        "_chunks", "_framing", "_has_begun", "_is_end_told", "_is_waited_for", "_line", "_start", "_waiter", "app",
+        "buffered_bytes", "has_body", "is_broken", "is_complete", "is_fast", "is_over", "scope", "status",
+    )  # fmt: skip
 
     def __init__(self, line: Line, scope: Scope, *, is_persistent: bool, is_waited_for: bool) -> None:
         self._line = line
         self.scope = scope
         self._framing = Framing(scope["http_version"], scope["method"] == "HEAD", is_persistent)
         self._is_waited_for = is_waited_for
+        self._chunks: list[bytes] | None = None
+        self._start: Message | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._has_begun = self._is_end_told = False
+        self.app: ASGIApp | None = None
+        """What answers this one, in place of the site's app."""
+        self.buffered_bytes = 0
+        """Of the body, that the app has not asked for."""
+        self.has_body = False
+        """A byte of a body has come."""
+        self.is_fast = False
+        """It is on the fast path: no task is to take it up."""
+        self.is_broken = False
+        """No more of the request will come."""
+        self.is_complete = False
+        """All of the request has come."""
+        self.is_over = False
+        """All of the response has been written."""
+        self.status = 0
+        """Of the response, once a part of it has been written."""
 
     @property
     def is_persistent(self) -> bool:
@@ -98,7 +100,8 @@ class Cycle:
     def end(self) -> None:
         """The body is complete."""
         self.is_complete = True
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def break_off(self) -> None:
         """What came of the body can be read no further. The app hears of it as of a client that has left."""
@@ -196,5 +199,6 @@ class Cycle:
             self._has_begun = True
         if is_last:
             self.is_over = True
-            self.wake()
+            if self._waiter is not None:
+                self.wake()
         return data

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from gateway_auth.asgi.types import Header, Scope
-from gateway_auth.server.http1.repeats import Repeat, Repeats
+from gateway_auth.server.http1.repeats import Repeats
 
 MAX_OVERHEAD_BYTES = 65_536
 """Of what brings no body: a head with everything before it, chunk extensions, trailers."""
@@ -116,8 +116,11 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Take bytes as they came. Raises `BadRequest` and `Upgraded`."""
         is_between = self.is_between and not self._overhead_bytes
-        if is_between and self.is_persistent and (repeat := self._repeats.recognise(data)) is not None:
-            self._tell_again(repeat)
+        if is_between and self.is_persistent and (again := self._repeats.recognise(data)) is not None:
+            # A request as the one before, but for its line: llhttp, which is between two, need not see it.
+            self.is_waited_for = False
+            self._told.on_request(self._facts | again)
+            self._told.on_end()
             return
         self._begun = 0
         self._overhead_bytes += len(data)
@@ -140,16 +143,6 @@ class RequestReader:
         self._repeats.forget()
         if self.is_between:
             self.headers = []
-
-    def _tell_again(self, repeat: Repeat) -> None:
-        """A request as the one before, but for its line: llhttp, which is between two, need not see it."""
-        scope = self._facts.copy()
-        scope["http_version"] = "1.1"
-        scope["method"], scope["raw_path"], scope["query_string"], scope["headers"] = repeat
-        scope["path"] = repeat.path.decode("ascii")
-        self.is_waited_for = False
-        self._told.on_request(scope)
-        self._told.on_end()
 
     def release(self) -> None:
         """Nothing more will be fed. Parser and connection hold their reader: with what it remembers they would be left

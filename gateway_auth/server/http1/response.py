@@ -29,6 +29,8 @@ _MEANING: Memo[bytes, int] = Memo(lambda name: _MEANINGS.get(name.lower(), _PLAI
 _KEPT = (_PLAIN, _DATE)
 _SHAPES = Shapes(_MEANING.__getitem__, _KEPT.__contains__, lambda meaning: meaning not in (_PLAIN, _DROPPED))
 _LINE = b": ".join
+_LENGTHS: Memo[int, tuple[bytes, bytes]] = Memo(lambda length: (b"%d" % length, b"content-length: %d" % length))
+"""A length, and the line that tells it."""
 
 
 class BadAnswer(Exception):
@@ -82,11 +84,12 @@ class Framing:
         shape, line = _SHAPES.of(headers), _STATUS_LINES.get(status)
         is_usual = self._version == "1.1" and self.is_persistent and not self._is_to_head and status not in _BODILESS
         if shape is not None and line is not None and is_usual:
-            length, noted = b"%d" % len(body), dict(shape.noted)
-            at = noted.get(_LENGTH)
-            if (at is None or headers[at][1] == length) and _CONNECTION not in noted:
-                lines = [line, *map(_LINE, shape.keep(headers)), *own, b"content-length: " + length]
-                if _DATE not in noted:
+            places, (length, length_line) = shape.places, _LENGTHS[len(body)]
+            at = places.get(_LENGTH)
+            if (at is None or headers[at][1] == length) and _CONNECTION not in places:
+                keep = shape.keep
+                lines = [line, *map(_LINE, keep(headers)), *own, length_line]
+                if _DATE not in places:
                     lines.append(date)
                 return _joined(lines) + body
         head = self.head({"status": status, "headers": headers}, date, len(body), own)

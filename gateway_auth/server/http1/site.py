@@ -48,6 +48,7 @@ class Site:
         self.refusal = refusal
         self.failure = failure
         self.now = 0.0
+        self.idle_seconds = IDLE_SECONDS
         self.date_line = b""
         self.said_lines = 0
         self.own_lines: tuple[bytes, ...] = ()
@@ -85,11 +86,8 @@ class Site:
         self.state.connections.discard(connection)
 
     def start(self, serving: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task that the server waits for when it stops."""
-        task = self.loop.create_task(serving, context=self.context())
-        self.state.tasks.add(task)
-        task.add_done_callback(self.state.tasks.discard)
-        return task
+        """A task that serves. It tells the server of itself: a callback at its end would cost a turn of the loop."""
+        return self.loop.create_task(serving, context=self.context())
 
     def context(self) -> Context | None:
         """What a task runs in, where that is not a copy of what it is started from."""
@@ -107,7 +105,7 @@ class Site:
 
     def idle_until(self) -> float:
         """How long a connection may do nothing."""
-        return self.now + IDLE_SECONDS
+        return self.now + self.idle_seconds
 
     def open_websocket(self, transport: asyncio.Transport, reader: RequestReader, rest: bytes) -> asyncio.Protocol:
         """Give a connection to uvicorn's protocol for WebSockets, which reads the handshake anew."""

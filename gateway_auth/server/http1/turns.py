@@ -23,7 +23,7 @@ class Turns:
 
     __slots__ = (
         "_current", "_is_ending", "_is_new", "_is_quiet", "_is_shut", "_latest", "_next", "_patience", "_reader",
-        "_refused", "_site", "_task", "_waiting", "date", "is_leaving", "is_lost", "own_lines",
+        "_refused", "_site", "_task", "_waiting", "date", "is_full", "is_leaving", "is_lost", "own_lines",
     )  # fmt: skip
 
     has_task_each = False
@@ -46,17 +46,14 @@ class Turns:
         self.date = site.date
         self.own_lines = site.own_lines
         self.is_lost = self.is_leaving = False
+        self.is_full = False
+        """The client does not take what is sent."""
 
     # What the connection does.
 
     @abstractmethod
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
-
-    @property
-    @abstractmethod
-    def is_full(self) -> bool:
-        """The client does not take what is sent."""
 
     @abstractmethod
     async def drain(self) -> None:
@@ -141,35 +138,43 @@ class Turns:
             if not self._next.done():
                 self._next.set_result(None)
         elif self._task is None and self._current is not None and not self._current.is_fast:
-            self._task = self._site.start(self._serve())
+            task = self._site.start(self._serve())
+            # An eager one may be done already, and a next one under way. After one that was cancelled comes none.
+            if not task.done() or task.cancelled():
+                self._task = task
 
     async def _serve(self) -> None:
-        site = self._site
-        while (cycle := self._current) is not None and not cycle.is_fast:
-            try:
-                if self.is_full:
-                    await self.drain()  # of the answer before
-                app, cycle.app = cycle.app or site.app, None  # which may hold the cycle
-                await app(cycle.scope, cycle.receive, cycle.send)
-                if not (cycle.is_over or cycle.is_broken or self.is_lost):
-                    raise BadAnswer("it has no end")
-            except BadAnswer as error:
-                logger.error("the app gave no valid response: %s", error)
-            except Exception:
-                logger.exception("the app failed")
-            except asyncio.CancelledError:
-                self._abort()  # or nobody would ever close it
-                raise
-            self._proceed(cycle)
-            if self.has_task_each:
-                self._task = None
-                self._wake()
-                return
-            if self._current is None and not (self._is_ending or self.is_lost):
-                self._next = site.loop.create_future()
-                await self._next
-                self._next = None
-        self._task = None
+        site, task = self._site, asyncio.current_task()
+        site.state.tasks.add(task)
+        try:
+            while (cycle := self._current) is not None and not cycle.is_fast:
+                try:
+                    if self.is_full:
+                        await self.drain()  # of the answer before
+                    app, cycle.app = cycle.app or site.app, None  # which may hold the cycle
+                    await app(cycle.scope, cycle.receive, cycle.send)
+                    if not (cycle.is_over or cycle.is_broken or self.is_lost):
+                        raise BadAnswer("it has no end")
+                except BadAnswer as error:
+                    logger.error("the app gave no valid response: %s", error)
+                except Exception:
+                    logger.exception("the app failed")
+                self._proceed(cycle)
+                if self.has_task_each:
+                    self._task = None
+                    if self._current is not None:
+                        self._wake()
+                    return
+                if self._current is None and not (self._is_ending or self.is_lost):
+                    self._next = site.loop.create_future()
+                    await self._next
+                    self._next = None
+            self._task = None
+        except asyncio.CancelledError:
+            self._abort()  # or nobody would ever close it
+            raise
+        finally:
+            site.state.tasks.discard(task)
 
     def _proceed(self, cycle: Cycle) -> None:
         """To the next request, if there may be one."""

@@ -455,14 +455,15 @@ async def test_nobody_holds_a_connection_by_doing_nothing() -> None:
 async def test_what_a_client_said_is_not_kept_while_it_says_nothing() -> None:
     async with serving() as site:
         reader, writer = await site.connect()
-        for path in ("/a", "/b"):
+        for path in ("/a", "/b", "/b"):
             writer.write(get(path))
             assert await answer(reader) == (200, path.encode())
         protocol = site.protocol
         protocol.look(site.connections.now)
         assert protocol._reader._repeats._block
         protocol.look(site.connections.now)
-        assert not protocol._reader._repeats._block
+        repeats = protocol._reader._repeats
+        assert [repeats._block, repeats._said, repeats._told, repeats._fields] == [b"", b"", {}, ()]
         assert not protocol._reader.headers
         for path in ("/c", "/d"):
             writer.write(get(path))

@@ -145,7 +145,30 @@ def test_who_repeats_nothing_is_not_looked_at_any_more() -> None:
 
 def test_a_secret_is_not_kept_beyond_the_request_that_follows_it() -> None:
     ours = Reading(recognises=True)
-    ours.feed(LINES[0] + HOST)
+    for _ in range(3):
+        ours.feed(LINES[0] + HOST)
     ours.feed(LINES[0] + BLOCKS[2])
-    assert b"secret" not in ours._reader._repeats._block
-    assert all(b"secret" not in value for _, value in ours._reader._repeats._fields)
+    kept = ours._reader._repeats
+    assert b"secret" not in kept._block + kept._said
+    assert all(b"secret" not in value for _, value in kept._fields)
+    assert not kept._told
+
+
+def test_a_request_said_again_whole_has_a_scope_of_its_own() -> None:
+    ours = Reading(recognises=True)
+    for _ in range(4):
+        ours.feed(LINES[0] + HOST)
+        ours.told.scopes[-1]["path"] += "/changed"
+        ours.told.scopes[-1]["state"] = {}
+    assert [scope["path"] for scope in ours.told.scopes] == ["/a/changed"] * 4
+    kept = ours._reader._repeats._told
+    assert (kept["path"], "state" in kept) == ("/a", False)
+
+
+def test_a_query_is_not_kept() -> None:
+    ours = Reading(recognises=True)
+    for _ in range(3):
+        ours.feed(b"GET /a?access_token=secret HTTP/1.1\r\nhost: h\r\n\r\n")
+    kept = ours._reader._repeats
+    assert type(ours.told.scopes[-1]["headers"]) is Fields
+    assert (kept._said, kept._told) == (b"", {})
